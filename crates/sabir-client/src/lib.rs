@@ -1,0 +1,1 @@
+//! A client without a face: accounts, conversations, store, sync, outbox, transport.

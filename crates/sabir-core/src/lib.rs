@@ -1,0 +1,1 @@
+//! The synchronous engines: hub, follower, conversation.

@@ -1,0 +1,1 @@
+//! The provider: library and the binary sabird.

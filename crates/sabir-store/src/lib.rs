@@ -1,0 +1,1 @@
+//! Provider storage: domain commands over SQLite and an in-memory model.

@@ -1,0 +1,1 @@
+//! Worlds of real providers and clients for tests, and the load generator (dev only).

@@ -1,0 +1,11 @@
+//! Every MIMI structure as a Rust type with its codec, and nothing else.
+//!
+//! Structures follow the drafts field by field, in the drafts' order, under the drafts' names. This crate
+//! decides nothing: it checks what the encoding itself demands (lengths, enumerations, canonical forms) and
+//! leaves rules about rooms and people to `sabir-core`. It does no I/O, knows no clock and no randomness.
+//!
+//! * [`codec`]: the TLS presentation language: [`codec::Reader`], [`codec::Encode`], [`codec::Decode`].
+//! * [`uri`]: `mimi://` identifiers, strict and canonical.
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
+
+pub mod codec;

@@ -1,0 +1,1 @@
+//! The agent that owns a profile, and the commands that speak to it.
