@@ -9,3 +9,4 @@
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 
 pub mod codec;
+pub mod uri;
