@@ -1,1 +1,5 @@
-//! The provider: library and the binary sabird.
+//! The provider: library and the binary `sabird`.
+
+pub mod cli;
+pub mod config;
+pub mod tls;

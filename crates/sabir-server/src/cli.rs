@@ -1,0 +1,71 @@
+//! The command line of `sabird`. stdout is data, stderr is talk.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::{self, Config};
+
+/// Runs a provider of MIMI messaging, and administers it.
+#[derive(Debug, Parser)]
+#[command(name = "sabird", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Print or check a configuration.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+}
+
+#[derive(Debug, Subcommand)]
+enum ConfigCommand {
+    /// Print the commented example.
+    Default,
+    /// Check a file and say what is wrong with it.
+    Check {
+        /// The file.
+        file: PathBuf,
+    },
+}
+
+/// Why a command failed, in words for stderr.
+type Failure = Box<dyn std::error::Error>;
+
+/// Runs the command that the arguments name.
+#[must_use]
+pub fn main() -> ExitCode {
+    match run(Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            let mut text = format!("error: {failure}\n");
+            let mut cause = failure.source();
+            while let Some(source) = cause {
+                text.push_str(&format!("  caused by: {source}\n"));
+                cause = source.source();
+            }
+            // Nothing is left to do when stderr is closed.
+            let _ = std::io::stderr().write_all(text.as_bytes());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<(), Failure> {
+    match cli.command {
+        Command::Config(ConfigCommand::Default) => print(&config::example()),
+        Command::Config(ConfigCommand::Check { file }) => {
+            Config::load(&file)?;
+            Ok(())
+        }
+    }
+}
+
+fn print(text: &str) -> Result<(), Failure> {
+    Ok(std::io::stdout().write_all(text.as_bytes())?)
+}
