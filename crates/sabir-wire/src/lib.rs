@@ -5,8 +5,13 @@
 //! leaves rules about rooms and people to `sabir-core`. It does no I/O, knows no clock and no randomness.
 //!
 //! * [`codec`]: the TLS presentation language: [`codec::Reader`], [`codec::Encode`], [`codec::Decode`].
+//! * [`content`], [`status`]: what messages say, in deterministic CBOR.
 //! * [`uri`]: `mimi://` identifiers, strict and canonical.
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 
+mod cbor;
 pub mod codec;
+pub mod content;
+pub mod mls;
+pub mod status;
 pub mod uri;
