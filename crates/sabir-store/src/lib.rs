@@ -25,11 +25,13 @@
 //! names mean, and any type of the other crates: keys and payloads are strings and bytes.
 
 mod error;
+mod memory;
 mod pending;
 mod store;
 mod types;
 
 pub use error::{Cause, StoreError};
+pub use memory::{Fault, MemoryStore};
 pub use pending::Pending;
 pub use store::Store;
 pub use types::account::{

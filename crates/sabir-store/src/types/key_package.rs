@@ -48,6 +48,8 @@ pub struct Published {
     pub stored: usize,
     /// Those whose reference was there already.
     pub known: usize,
+    /// Those whose lifetime ended before they were published; not stored.
+    pub stale: usize,
     /// Older ones that made room, never to be handed out.
     pub evicted: usize,
 }

@@ -24,7 +24,7 @@ pub const MAX_NUMBER: u64 = i64::MAX as u64;
 pub enum Hint {
     /// The queue of this device (client URI) grew.
     Device(Arc<str>),
-    /// A batch for this follower (domain) became due or changed its due time.
+    /// A batch for this follower (domain) was frozen and is due.
     Outbox(Arc<str>),
 }
 

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::StoreError;
 use crate::types::{Hash, bounded};
-use crate::{MAX_NUMBER, StoreError};
 
 /// The sequence number of the first event of a room.
 pub const FIRST_SEQ: u64 = 1;
@@ -186,9 +186,16 @@ impl RoomWrite {
     }
 }
 
-/// The sequence number after `seq`.
-pub(crate) fn next_number(seq: u64) -> Result<u64, StoreError> {
-    seq.checked_add(1)
-        .filter(|next| *next <= MAX_NUMBER)
-        .ok_or(StoreError::Misuse("sequence numbers used up"))
+impl Apply {
+    pub(crate) fn check(&self) -> Result<(), StoreError> {
+        self.expect.check()?;
+        self.write.check()
+    }
+}
+
+impl AcceptFanout {
+    pub(crate) fn check(&self) -> Result<(), StoreError> {
+        self.expect.as_ref().map_or(Ok(()), RoomVersion::check)?;
+        self.write.check()
+    }
 }

@@ -1,0 +1,145 @@
+//! The outbox in the model: a frozen batch is a value that nobody touches.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::State;
+use crate::types::Hint;
+use crate::{
+    AckOutcome, Batch, Dropped, LogEntry, MAX_BATCH_BYTES, MAX_BATCH_ENTRIES, OutboxAck, OutboxDefer,
+    OutboxExpire,
+};
+
+#[derive(Debug, Default)]
+pub(super) struct Outbox {
+    pub(super) in_flight: Option<Batch>,
+    pub(super) waiting: VecDeque<LogEntry>,
+}
+
+impl State {
+    /// Freezes what waits in this room for followers with nothing in flight.
+    pub(super) fn freeze_idle(&mut self, room: &str, now: u64, hints: &mut Vec<Hint>) {
+        for ((of, follower), outbox) in &mut self.outboxes {
+            if of == room && outbox.in_flight.is_none() && outbox.freeze(room, follower, now) {
+                hints.push(Hint::Outbox(Arc::from(follower.as_str())));
+            }
+        }
+    }
+
+    pub(super) fn outbox_due(&self, now: u64, limit: usize) -> Vec<Batch> {
+        let mut due: Vec<&Batch> = self
+            .outboxes
+            .values()
+            .filter_map(|outbox| outbox.in_flight.as_ref())
+            .filter(|batch| batch.next_attempt_at <= now)
+            .collect();
+        due.sort_by_key(|batch| (batch.next_attempt_at, &batch.room, &batch.follower));
+        due.into_iter().take(limit).cloned().collect()
+    }
+
+    pub(super) fn outbox_next_due(&self) -> Option<u64> {
+        self.outboxes
+            .values()
+            .filter_map(|outbox| Some(outbox.in_flight.as_ref()?.next_attempt_at))
+            .min()
+    }
+
+    pub(super) fn outbox_ack(&mut self, command: OutboxAck, hints: &mut Vec<Hint>) -> AckOutcome {
+        let OutboxAck {
+            room,
+            follower,
+            last_seq,
+            now,
+        } = command;
+        let Some(outbox) = self.outboxes.get_mut(&(room.clone(), follower.clone())) else {
+            return AckOutcome::NotInFlight;
+        };
+        if outbox
+            .in_flight
+            .as_ref()
+            .is_none_or(|batch| batch.last_seq != last_seq)
+        {
+            return AckOutcome::NotInFlight;
+        }
+        if outbox.freeze(&room, &follower, now) {
+            hints.push(Hint::Outbox(Arc::from(follower)));
+        }
+        AckOutcome::Done
+    }
+
+    pub(super) fn outbox_defer(&mut self, command: OutboxDefer) -> AckOutcome {
+        let OutboxDefer {
+            room,
+            follower,
+            last_seq,
+            attempts,
+            next_attempt_at,
+        } = command;
+        let batch = self
+            .outboxes
+            .get_mut(&(room, follower))
+            .and_then(|outbox| outbox.in_flight.as_mut());
+        match batch {
+            Some(batch) if batch.last_seq == last_seq => {
+                batch.attempts = attempts;
+                batch.next_attempt_at = next_attempt_at;
+                AckOutcome::Done
+            }
+            _ => AckOutcome::NotInFlight,
+        }
+    }
+
+    pub(super) fn outbox_expire(&mut self, command: OutboxExpire, hints: &mut Vec<Hint>) -> Vec<Dropped> {
+        let mut dropped = Vec::new();
+        for ((room, follower), outbox) in &mut self.outboxes {
+            let before = dropped.len();
+            while let Some(batch) = outbox
+                .in_flight
+                .take_if(|batch| batch.entries.last().is_none_or(|entry| entry.at < command.before))
+            {
+                dropped.push(Dropped {
+                    room: room.clone(),
+                    follower: follower.clone(),
+                    first_seq: batch.first_seq,
+                    last_seq: batch.last_seq,
+                    entries: batch.entries.len() as u64,
+                });
+                outbox.freeze(room, follower, command.now);
+            }
+            if dropped.len() > before && outbox.in_flight.is_some() {
+                hints.push(Hint::Outbox(Arc::from(follower.as_str())));
+            }
+        }
+        dropped
+    }
+}
+
+impl Outbox {
+    /// Replaces the batch in flight by the next one; says whether there is one.
+    fn freeze(&mut self, room: &str, follower: &str, now: u64) -> bool {
+        let mut entries = Vec::new();
+        let mut bytes = 0_usize;
+        while let Some(entry) = self.waiting.front() {
+            bytes = bytes.saturating_add(entry.body.len());
+            let full = entries.len() >= MAX_BATCH_ENTRIES || bytes > MAX_BATCH_BYTES;
+            if full && !entries.is_empty() {
+                break;
+            }
+            entries.extend(self.waiting.pop_front());
+        }
+        let ends = entries
+            .first()
+            .zip(entries.last())
+            .map(|(first, last)| (first.seq, last.seq));
+        self.in_flight = ends.map(|(first_seq, last_seq)| Batch {
+            room: room.to_owned(),
+            follower: follower.to_owned(),
+            first_seq,
+            last_seq,
+            entries,
+            attempts: 0,
+            next_attempt_at: now,
+        });
+        self.in_flight.is_some()
+    }
+}
