@@ -1,0 +1,5 @@
+mod compose;
+pub(crate) mod examples;
+mod random;
+mod select;
+mod vectors;
