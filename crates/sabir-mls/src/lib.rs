@@ -1,1 +1,5 @@
 //! The only crate that names the MLS library: groups, observers, credentials, key packages.
+
+pub mod keys;
+pub mod provider;
+pub mod rows;

@@ -1,0 +1,127 @@
+//! Signature keys on aws-lc-rs: Ed25519 and ECDSA on P-256, P-384, P-521.
+//!
+//! A private key is its shortest form: the 32-byte seed of Ed25519, the scalar of ECDSA in big-endian order. A public
+//! key is the 32 bytes of Ed25519 or an uncompressed point, an ECDSA signature is DER (RFC 9420 §5.1.2).
+//! Ed25519 signatures are a function of key and message; those of ECDSA carry the library's own randomness, so two
+//! runs with one seed differ in them.
+
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{
+    self, ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P384_SHA384_ASN1,
+    ECDSA_P384_SHA384_ASN1_SIGNING, ECDSA_P521_SHA512_ASN1, ECDSA_P521_SHA512_ASN1_SIGNING, ED25519,
+    EcdsaKeyPair, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey,
+};
+use openmls_traits::types::{CryptoError, HpkeKemType, SignatureScheme};
+use zeroize::Zeroizing;
+
+use super::kem::{self, KemKeyPair};
+use super::primitives::expand;
+
+/// A key pair ready for signing.
+pub(crate) enum KeyPair {
+    Ed25519(Ed25519KeyPair),
+    Ecdsa(EcdsaKeyPair),
+}
+
+impl KeyPair {
+    /// Rebuilds a key pair from a private key.
+    ///
+    /// # Errors
+    /// [`CryptoError::SigningError`] when `private` is no key of the scheme,
+    /// [`CryptoError::UnsupportedSignatureScheme`] for a scheme this provider lacks.
+    pub(crate) fn from_private(scheme: SignatureScheme, private: &[u8]) -> Result<Self, CryptoError> {
+        let Some((curve, algorithm)) = ecdsa(scheme)? else {
+            // The library takes longer slices too and reads their beginning.
+            if private.len() != 32 {
+                return Err(CryptoError::SigningError);
+            }
+            return Ed25519KeyPair::from_seed_unchecked(private)
+                .map(Self::Ed25519)
+                .map_err(|_| CryptoError::SigningError);
+        };
+        let public = kem::public_of(curve, private).map_err(|_| CryptoError::SigningError)?;
+        EcdsaKeyPair::from_private_key_and_public_key(algorithm, private, &public)
+            .map(Self::Ecdsa)
+            .map_err(|_| CryptoError::SigningError)
+    }
+
+    pub(crate) fn public(&self) -> &[u8] {
+        match self {
+            Self::Ed25519(pair) => pair.public_key().as_ref(),
+            Self::Ecdsa(pair) => pair.public_key().as_ref(),
+        }
+    }
+
+    pub(crate) fn sign(&self, data: &[u8]) -> Result<Vec<u8>, CryptoError> {
+        let signature = match self {
+            Self::Ed25519(pair) => pair.try_sign(data),
+            Self::Ecdsa(pair) => pair.sign(&SystemRandom::new(), data),
+        };
+        signature
+            .map(|s| s.as_ref().to_vec())
+            .map_err(|_| CryptoError::SigningError)
+    }
+}
+
+/// A private and a public key that depend on `seed` alone.
+pub(crate) fn derive_key_pair(scheme: SignatureScheme, seed: &[u8]) -> Result<KemKeyPair, CryptoError> {
+    if let Some((curve, _)) = ecdsa(scheme)? {
+        // RFC 9180's derivation rejects out-of-range scalars, which is what a uniform ECDSA key needs as well.
+        let ikm = expand(openmls_traits::types::HashType::Sha2_512, seed, &[b"ecdsa"], 72)?;
+        return kem::derive_key_pair(curve, &ikm);
+    }
+    let private = expand(openmls_traits::types::HashType::Sha2_256, seed, &[b"ed25519"], 32)?;
+    let public = KeyPair::from_private(scheme, &private)?.public().to_vec();
+    Ok(KemKeyPair {
+        private: Zeroizing::new(private.to_vec()),
+        public,
+    })
+}
+
+/// Checks `signature` over `data`.
+///
+/// # Errors
+/// [`CryptoError::InvalidSignature`] when it does not verify or when key or signature are not in the form above.
+pub(crate) fn verify(
+    scheme: SignatureScheme,
+    public: &[u8],
+    data: &[u8],
+    signature: &[u8],
+) -> Result<(), CryptoError> {
+    let (algorithm, well_formed): (&dyn signature::VerificationAlgorithm, bool) = match scheme {
+        SignatureScheme::ED25519 => (&ED25519, public.len() == 32),
+        SignatureScheme::ECDSA_SECP256R1_SHA256 => (&ECDSA_P256_SHA256_ASN1, is_point(public, 65)),
+        SignatureScheme::ECDSA_SECP384R1_SHA384 => (&ECDSA_P384_SHA384_ASN1, is_point(public, 97)),
+        SignatureScheme::ECDSA_SECP521R1_SHA512 => (&ECDSA_P521_SHA512_ASN1, is_point(public, 133)),
+        SignatureScheme::ED448 => return Err(CryptoError::UnsupportedSignatureScheme),
+    };
+    if !well_formed {
+        return Err(CryptoError::InvalidSignature);
+    }
+    UnparsedPublicKey::new(algorithm, public)
+        .verify(data, signature)
+        .map_err(|_| CryptoError::InvalidSignature)
+}
+
+type EcdsaParameters = (HpkeKemType, &'static signature::EcdsaSigningAlgorithm);
+
+/// The curve and algorithm of an ECDSA scheme, `None` for Ed25519.
+fn ecdsa(scheme: SignatureScheme) -> Result<Option<EcdsaParameters>, CryptoError> {
+    match scheme {
+        SignatureScheme::ED25519 => Ok(None),
+        SignatureScheme::ECDSA_SECP256R1_SHA256 => {
+            Ok(Some((HpkeKemType::DhKemP256, &ECDSA_P256_SHA256_ASN1_SIGNING)))
+        }
+        SignatureScheme::ECDSA_SECP384R1_SHA384 => {
+            Ok(Some((HpkeKemType::DhKemP384, &ECDSA_P384_SHA384_ASN1_SIGNING)))
+        }
+        SignatureScheme::ECDSA_SECP521R1_SHA512 => {
+            Ok(Some((HpkeKemType::DhKemP521, &ECDSA_P521_SHA512_ASN1_SIGNING)))
+        }
+        SignatureScheme::ED448 => Err(CryptoError::UnsupportedSignatureScheme),
+    }
+}
+
+fn is_point(public: &[u8], len: usize) -> bool {
+    public.len() == len && public.first() == Some(&4)
+}
