@@ -1,5 +1,6 @@
-//! How long each field may be. MLS itself only has the 2^30 − 1 of the length header; these bounds keep what
-//! one message can make a receiver allocate near the size of the message.
+//! How long each field may be. MLS itself only has the 2^30 − 1 of the length header. What a list may cost is
+//! bounded in entries too, for an entry can take one byte on the wire and fifty in memory: with these bounds a
+//! message costs at most some 25 times its own size, in a tree whose credentials are chains of empty certificates.
 
 use crate::codec::{Decode, DecodeError, DecodeErrorKind, Reader};
 
@@ -46,11 +47,15 @@ pub const MAX_AUTHENTICATED_DATA: usize = 64 << 10;
 /// Entries of a Commit's proposals or a Welcome's secrets: every device of a large room added at once.
 pub const MAX_PROPOSALS: usize = 16_384;
 
-/// Leaves of a tree. Blank nodes take one byte on the wire and eight here, so bytes alone would not bound it.
+/// Leaves of a tree, and ciphertexts of an UpdatePath: those of all its nodes go to distinct leaves' ancestors.
+/// Blank nodes take one byte on the wire and sixteen here, so bytes alone would not bound it.
 pub const MAX_LEAVES: usize = 1 << 16;
 
 /// Nodes of a tree: 2n − 1 for n leaves (RFC 9420 Appendix C).
 pub const MAX_NODES: usize = 2 * MAX_LEAVES - 1;
+
+/// Bytes of a parent's list of unmerged leaves: four for each leaf of the tree.
+pub const MAX_UNMERGED: usize = 4 * MAX_LEAVES;
 
 /// Nodes of an UpdatePath: one per level of a tree, the deepest of which has 32-bit leaf indices.
 pub const MAX_PATH: usize = 32;

@@ -119,7 +119,7 @@ impl Decode for Commit {
 pub struct UpdatePath {
     /// The committer's new leaf.
     pub leaf_node: LeafNode,
-    /// At most [`MAX_PATH`], from the leaf's parent upwards.
+    /// At most [`MAX_PATH`], from the leaf's parent upwards, with at most [`MAX_LEAVES`] ciphertexts together.
     pub nodes: Vec<UpdatePathNode>,
 }
 
@@ -136,9 +136,28 @@ impl Decode for UpdatePath {
     fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
         Ok(Self {
             leaf_node: r.read_as("leaf_node")?,
-            nodes: bounded_list(r, "nodes", MAX_MESSAGE, MAX_PATH)?,
+            nodes: path_nodes(r)?,
         })
     }
+}
+
+fn path_nodes(r: &mut Reader<'_>) -> Result<Vec<UpdatePathNode>, DecodeError> {
+    let mut inner = r.nested("nodes", MAX_MESSAGE)?;
+    let mut nodes: Vec<UpdatePathNode> = Vec::new();
+    let mut ciphertexts = 0_usize;
+    while !inner.is_empty() {
+        if nodes.len() >= MAX_PATH {
+            return Err(inner.error("nodes", DecodeErrorKind::TooLong { max: MAX_PATH }));
+        }
+        let at = inner.offset();
+        let node: UpdatePathNode = inner.read_as("nodes")?;
+        ciphertexts = ciphertexts.saturating_add(node.encrypted_path_secret.len());
+        if ciphertexts > MAX_LEAVES {
+            return Err(inner.error_at(at, "nodes", DecodeErrorKind::TooLong { max: MAX_LEAVES }));
+        }
+        nodes.push(node);
+    }
+    Ok(nodes)
 }
 
 /// One node of an [`UpdatePath`] (RFC 9420 §7.6).

@@ -1,4 +1,4 @@
-use super::{HpkePublicKey, LeafNode, MAX_HASH, MAX_LEAVES, MAX_MESSAGE, MAX_NODES};
+use super::{HpkePublicKey, LeafNode, MAX_HASH, MAX_MESSAGE, MAX_NODES, MAX_UNMERGED};
 use crate::codec::{Decode, DecodeError, DecodeErrorKind, Encode, Reader, put_opaque, put_optional, put_vec};
 
 /// An inner node (RFC 9420 §7.1).
@@ -41,7 +41,7 @@ impl Decode for ParentNode {
 }
 
 fn unmerged_leaves(r: &mut Reader<'_>) -> Result<Vec<u32>, DecodeError> {
-    let mut inner = r.nested("unmerged_leaves", MAX_LEAVES * size_of::<u32>())?;
+    let mut inner = r.nested("unmerged_leaves", MAX_UNMERGED)?;
     let mut leaves: Vec<u32> = Vec::new();
     while !inner.is_empty() {
         let at = inner.offset();
@@ -159,8 +159,8 @@ impl Decode for RatchetTree {
             at = inner.offset();
             let node: Option<Node> = inner.optional("ratchet_tree")?;
             let misplaced = match &node {
-                Some(Node::Leaf(_)) => nodes.len() % 2 != 0,
-                Some(Node::Parent(_)) => nodes.len() % 2 == 0,
+                Some(Node::Leaf(_)) => !nodes.len().is_multiple_of(2),
+                Some(Node::Parent(_)) => nodes.len().is_multiple_of(2),
                 None => false,
             };
             if misplaced {
