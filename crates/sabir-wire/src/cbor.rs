@@ -7,8 +7,6 @@
 //! message id may be computed from either.
 
 mod read;
-#[cfg(test)]
-mod tests;
 mod value;
 mod write;
 

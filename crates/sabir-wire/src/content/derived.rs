@@ -1,4 +1,4 @@
-use super::{MAX_CONTENT, MAX_FIELD, MessageId, RawValue};
+use super::{EncodeError, MAX_CONTENT, MAX_FIELD, MessageId, RawValue};
 use crate::cbor::{Reader, Writer, fault};
 use crate::codec::{DecodeError, DecodeErrorKind};
 
@@ -59,8 +59,10 @@ impl MessageDerivedValues {
     }
 
     /// The one encoding of the values.
-    #[must_use]
-    pub fn to_bytes(&self) -> Vec<u8> {
+    ///
+    /// # Errors
+    /// [`EncodeError::Unreadable`] where [`MessageDerivedValues::from_bytes`] would refuse the result.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, EncodeError> {
         let mut w = Writer::new();
         w.array(7);
         w.bytes(self.message_id.as_bytes());
@@ -76,7 +78,9 @@ impl MessageDerivedValues {
         w.text(&self.sender_client_url);
         w.text(&self.sender_user_url);
         w.text(&self.room_url);
-        w.finish()
+        let bytes = w.finish();
+        Self::from_bytes(&bytes).map_err(EncodeError::Unreadable)?;
+        Ok(bytes)
     }
 }
 

@@ -6,10 +6,10 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
-    clippy::print_stderr,
     reason = "tests"
 )]
 
+use std::io::Write;
 use std::path::PathBuf;
 
 use crate::content::{
@@ -93,7 +93,7 @@ fn the_implied_values_of_the_original_message_carry_a_stale_id() {
         return;
     };
     let values = MessageDerivedValues::from_bytes(&bytes).unwrap();
-    assert_eq!(values.to_bytes(), bytes);
+    assert_eq!(values.to_bytes().unwrap(), bytes);
     assert_eq!(
         values.message_id.to_string(),
         "01b0084467273cc43d6f0ebeac13eb84229c4fffe8f6c3594c905f47779e5a79"
