@@ -133,7 +133,7 @@ mod tests {
 
     #[test]
     fn judges_revision_and_section() {
-        let text = "| a | draft-ietf-mimi-protocol-06 | r | v | d |\n## protocol: draft-ietf-mimi-protocol-06\n| 5.3 | x | - | n/a | - |\n";
+        let text = "## Pinned\n| a | draft-ietf-mimi-protocol-06 | r | v | d |\n## protocol: draft-ietf-mimi-protocol-06\n| 5.3 | x | - | n/a | - |\n";
         let specs = Specs::read(text, &mut Report::default());
         let judge = |line: &str| {
             citations(line)

@@ -1,7 +1,8 @@
 //! docs/specs.md as data: the pinned documents, and a row for each structure and rule.
 //!
 //! ```text
-//! | short name | document | repository, file | revision | date |     the pinned table
+//! ## Pinned
+//! | short name | document | repository, file | revision | date |
 //! ## protocol: draft-ietf-mimi-protocol-06                          a chapter; rows below it are its own
 //! | § | structure or rule | module | status | note |
 //! ```
@@ -15,6 +16,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Where it lives.
 pub(super) const FILE: &str = "docs/specs.md";
+
+/// The heading of the table of documents.
+const PINNED: &str = "Pinned";
 
 /// Crates that later work adds; rows for `later` may name them.
 const FUTURE_CRATES: &[&str] = &["sabir-conform", "sabir-discovery", "sabir-keytrans", "bridges"];
@@ -51,8 +55,7 @@ impl Specs {
             }
             let Some(cells) = cells(line) else { continue };
             match (&chapter, cells.as_slice()) {
-                (None, [short, document, ..]) if document.starts_with("draft-") => {
-                    let _ = short;
+                (Some(table), [_, document, ..]) if table == PINNED && document.starts_with("draft-") => {
                     specs.sections.entry(plain(document)).or_default();
                 }
                 (Some(document), [section, what, module, status, _]) if is_section(section) => {
@@ -104,11 +107,16 @@ impl Specs {
             .find(|name| stem(name) == wanted)
     }
 
-    /// Whether a document has a row for a section.
+    /// Whether a document has a row for a section, or for a part of it.
     pub(super) fn has(&self, document: &str, section: &str) -> bool {
+        let inside = |known: &String| {
+            known
+                .strip_prefix(section)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
         self.sections
             .get(document)
-            .is_some_and(|sections| sections.contains(section))
+            .is_some_and(|sections| sections.iter().any(inside))
     }
 
     /// Rows that claim something name modules that exist.
@@ -235,7 +243,7 @@ mod tests {
     use super::*;
 
     const TEXT: &str = "\
-# Specifications
+## Pinned
 | short name | document | repository | revision | date |
 |---|---|---|---|---|
 | protocol | draft-ietf-mimi-protocol-06 | x | y | z |
@@ -262,7 +270,9 @@ mod tests {
         );
         assert_eq!(specs.pinned("draft-ietf-mimi-arch-02"), None);
         assert!(specs.has("draft-ietf-mimi-protocol-06", "5.4.1"));
-        assert!(!specs.has("draft-ietf-mimi-protocol-06", "5.4"));
+        assert!(specs.has("draft-ietf-mimi-protocol-06", "5.4"));
+        assert!(!specs.has("draft-ietf-mimi-protocol-06", "5.4.2"));
+        assert!(!specs.has("draft-ietf-mimi-protocol-06", "5.6"));
         assert_eq!(report.findings().len(), 1, "the row of two cells");
     }
 
