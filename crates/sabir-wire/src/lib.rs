@@ -6,12 +6,20 @@
 //!
 //! * [`codec`]: the TLS presentation language: [`codec::Reader`], [`codec::Encode`], [`codec::Decode`].
 //! * [`content`], [`status`]: what messages say, in deterministic CBOR.
+//! * [`mls`]: the structures of MLS that MIMI embeds without lengths.
+//! * [`components`], [`policy`]: what a room's state consists of.
+//! * [`protocol`]: what providers say to each other.
 //! * [`uri`]: `mimi://` identifiers, strict and canonical.
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 
 mod cbor;
 pub mod codec;
+pub mod components;
 pub mod content;
+mod enumeration;
+mod field;
 pub mod mls;
+pub mod policy;
+pub mod protocol;
 pub mod status;
 pub mod uri;

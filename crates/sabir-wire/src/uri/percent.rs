@@ -46,7 +46,7 @@ pub(super) fn encode_name(text: &str) -> String {
 }
 
 /// One path segment of a URL that carries the whole text.
-pub(super) fn encode_segment(text: &str) -> String {
+pub(crate) fn encode_segment(text: &str) -> String {
     encode(text, is_unreserved)
 }
 
