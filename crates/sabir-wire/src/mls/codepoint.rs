@@ -177,8 +177,8 @@ code_point! {
 }
 
 code_point! {
-    /// `uint16 ComponentID` (draft-ietf-mls-extensions §4.1). Values up to 5 are registered there; those from
-    /// 0x20 are this project's until MIMI's drafts have numbers of their own.
+    /// `uint16 ComponentID` (draft-ietf-mls-extensions §4.1). Values up to 5 are of its §7.5, 0x20 to 0x23 of
+    /// draft-ietf-mimi-protocol-06 §10, and the rest those draft-ietf-mimi-room-policy-03 §10.1 suggests.
     ComponentId, "ComponentID" {
         /// [`ComponentsList`](super::ComponentsList) of supported or required components.
         APP_COMPONENTS = 0x0001, "app_components";
@@ -192,7 +192,8 @@ code_point! {
         APP_ACK = 0x0005, "app_ack";
         /// The franking tag of a message, in its SafeAAD.
         FRANK_AAD = 0x0020, "frank_aad";
-        /// Whose franks count in a room.
+        /// Who franks in a room and with which key. The draft's text calls it `franking_agent`, its registration
+        /// `franking_signature_key`.
         FRANKING_AGENT = 0x0021, "franking_agent";
         /// Participants of a room and their roles.
         PARTICIPANT_LIST = 0x0022, "participant_list";
@@ -223,6 +224,6 @@ code_point! {
         /// Which bots are in a room and what they see.
         BOT_POLICY = 0x002f, "bot_policy";
         /// When messages expire.
-        MESSAGE_EXPIRATION = 0x0030, "message_expiration";
+        MESSAGE_EXPIRATION = 0x0030, "message_expiration_policy";
     }
 }
