@@ -48,9 +48,8 @@ impl Specs {
         for (number, line) in text.lines().enumerate() {
             let number = number + 1;
             if let Some(heading) = line.strip_prefix("## ") {
-                chapter = heading
-                    .split_once(": ")
-                    .map(|(_, document)| document.trim().to_owned());
+                let document = heading.split_once(": ").map_or(heading, |(_, document)| document);
+                chapter = Some(document.trim().to_owned());
                 continue;
             }
             let Some(cells) = cells(line) else { continue };
