@@ -22,6 +22,7 @@
 //! | id | what is wrong |
 //! |---|---|
 //! | `credential_encoding` | the vector of certificates is cut short or a length is not in its shortest form |
+//! | `credential_type` | a credential of another type than x509 |
 //! | `oversized` | a certificate over [`MAX_CERTIFICATE_LEN`] or a credential over [`MAX_CREDENTIAL_LEN`] |
 //! | `certificate_count` | not two certificates for a client (an intermediate among them), not one for a server |
 //! | `malformed` | not an X.509 certificate in DER, or an extension that does not parse exactly |

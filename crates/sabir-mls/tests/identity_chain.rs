@@ -11,11 +11,13 @@
 mod identity_support;
 
 use identity_support::*;
+use openmls_traits::types::SignatureScheme;
 use sabir_mls::identity::{
     BACKDATE_MS, CA_LIFETIME_MS, CaCertificate, ClientCredential, CredentialError, Freshness, IdentityKey,
     IssueError, IssuerCache, MAX_CAS_PER_DOMAIN, Period, ProviderCa, Role, ServerCredential, TrustAnchors,
     continues,
 };
+use sabir_mls::keys::SigningKey;
 
 #[test]
 fn a_device_of_alice_is_alice() {
@@ -37,6 +39,20 @@ fn credential_survives_a_round_trip_and_says_what_it_claims() {
     let world = World::new();
     let credential = ClientCredential::new(&world.device_der, &world.user_der).unwrap();
     assert_eq!(credential.to_bytes(), world.credential());
+    let in_a_leaf = credential.to_credential();
+    assert_eq!(
+        ClientCredential::from_credential(&in_a_leaf).unwrap().to_bytes(),
+        world.credential()
+    );
+    let mls = openmls::credentials::Credential::new(
+        openmls::credentials::CredentialType::X509,
+        credential.to_bytes(),
+    );
+    assert_eq!(
+        openmls::prelude::tls_codec::Serialize::tls_serialize_detached(&mls).unwrap(),
+        sabir_wire::codec::Encode::to_bytes(&in_a_leaf),
+        "the library's credential is the wire's"
+    );
     assert_eq!(credential.claimed_client().as_str(), ALICE_PHONE);
     assert_eq!(credential.claimed_user().as_str(), ALICE);
     assert_eq!(credential.claimed_domain().as_str(), "a.example");
@@ -62,7 +78,7 @@ fn the_longest_identifiers_fit_the_bound() {
     let alice = IdentityKey::generate(&mut rng).unwrap();
     let uri = user(&format!("mimi://{long}/u/{name}"));
     let certificate = ca
-        .issue_user(&uri, alice.public(), &COMMITMENT, YEAR, &mut rng)
+        .issue_user(&uri, alice.public(), COMMITMENT, YEAR, &mut rng)
         .unwrap();
     let device = client(&format!("mimi://{long}/d/{name}"));
     let device = alice
@@ -79,7 +95,7 @@ fn the_same_seed_gives_the_same_certificates() {
         let ca = ProviderCa::generate(&domain("a.example"), NOW, &mut rng).unwrap();
         let alice = IdentityKey::generate(&mut rng).unwrap();
         let user_der = ca
-            .issue_user(&user(ALICE), alice.public(), &COMMITMENT, YEAR, &mut rng)
+            .issue_user(&user(ALICE), alice.public(), COMMITMENT, YEAR, &mut rng)
             .unwrap();
         let device = alice
             .issue_device(&user_der, &client(ALICE_PHONE), &[9; 32], YEAR, &mut rng)
@@ -94,15 +110,16 @@ fn the_same_seed_gives_the_same_certificates() {
 fn authorities_and_identity_keys_survive_storage() {
     let mut rng = rng(6);
     let ca = ProviderCa::generate(&domain("a.example"), NOW, &mut rng).unwrap();
-    let again = ProviderCa::from_parts(&ca.secret_pkcs8().unwrap(), ca.certificate()).unwrap();
+    let stored = SigningKey::from_secret_bytes(&ca.signing_key().to_secret_bytes()).unwrap();
+    let again = ProviderCa::from_parts(stored, ca.certificate()).unwrap();
     assert_eq!(again.certificate(), ca.certificate());
     assert_eq!(again.to_anchor().not_after(), NOW + CA_LIFETIME_MS + 999);
     let other = ProviderCa::generate(&domain("a.example"), NOW, &mut rng).unwrap();
-    let mixed = ProviderCa::from_parts(&other.secret_pkcs8().unwrap(), ca.certificate());
+    let mixed = ProviderCa::from_parts(other.signing_key().clone(), ca.certificate());
     assert!(matches!(mixed, Err(IssueError::Key)));
 
     let alice = IdentityKey::generate(&mut rng).unwrap();
-    let again = IdentityKey::from_pkcs8(&alice.secret_pkcs8().unwrap()).unwrap();
+    let again = IdentityKey::new(alice.signing_key().clone()).unwrap();
     assert_eq!(again.public(), alice.public());
 }
 
@@ -122,7 +139,7 @@ fn issuers_refuse_what_verifiers_would() {
     let bob = user("mimi://b.example/u/bob");
     let refused = world
         .ca
-        .issue_user(&bob, &[9; 32], &COMMITMENT, YEAR, &mut world.rng);
+        .issue_user(&bob, &[9; 32], COMMITMENT, YEAR, &mut world.rng);
     let expected = CredentialError::AuthorityMismatch(Role::User);
     assert!(matches!(refused, Err(IssueError::Refused(e)) if e == expected));
 
@@ -136,6 +153,11 @@ fn issuers_refuse_what_verifiers_would() {
     let phone = client(ALICE_PHONE);
     let refused = mallory.issue_device(&world.user_der, &phone, &[9; 32], YEAR, &mut world.rng);
     assert!(matches!(refused, Err(IssueError::WrongIdentityKey)));
+
+    let p256 = SigningKey::generate(&mut world.rng, SignatureScheme::ECDSA_SECP256R1_SHA256).unwrap();
+    let refused = alice.issue_device(&world.user_der, &phone, p256.public(), YEAR, &mut world.rng);
+    assert!(matches!(refused, Err(IssueError::Key)));
+    assert!(matches!(IdentityKey::new(p256), Err(IssueError::Key)));
 
     for period in [
         Period {
@@ -200,6 +222,8 @@ fn a_server_speaks_for_its_domain_alone() {
     assert_eq!(server.not_after(), NOW + YEAR.lifetime + 999);
     let foreign = credential.verify(&world.anchors, &domain("b.example"), at, &[8; 32]);
     assert_eq!(foreign, Err(CredentialError::AuthorityMismatch(Role::Server)));
+    let in_a_group = ServerCredential::from_credential(&credential.to_credential()).unwrap();
+    assert_eq!(in_a_group.to_bytes(), bytes);
     let other_key = credential.verify(&world.anchors, &domain("a.example"), at, &[9; 32]);
     assert_eq!(other_key, Err(CredentialError::LeafKeyMismatch));
 }
@@ -224,7 +248,7 @@ fn a_ca_rotates_by_its_predecessors_word() {
         .issue_user(
             &user(ALICE),
             &world.alice.public,
-            &COMMITMENT,
+            COMMITMENT,
             YEAR,
             &mut world.rng,
         )
@@ -316,7 +340,7 @@ fn the_cache_remembers_signatures_and_nothing_else() {
             .issue_user(
                 &user(ALICE),
                 &world.alice.public,
-                &COMMITMENT,
+                COMMITMENT,
                 YEAR,
                 &mut world.rng,
             )
@@ -359,7 +383,7 @@ fn a_new_key_or_certificate_continues_a_client_and_nothing_else_does() {
     let identity = IdentityKey::generate(&mut rng).unwrap();
     let reissued = world
         .ca
-        .issue_user(&user(ALICE), identity.public(), &COMMITMENT, YEAR, &mut rng)
+        .issue_user(&user(ALICE), identity.public(), COMMITMENT, YEAR, &mut rng)
         .unwrap();
     assert_eq!(
         continues(&old, &device_of(&reissued, &identity, ALICE_PHONE)),
@@ -369,7 +393,7 @@ fn a_new_key_or_certificate_continues_a_client_and_nothing_else_does() {
     let mallory = user("mimi://a.example/u/mallory");
     let mallory = world
         .ca
-        .issue_user(&mallory, &world.alice.public, &COMMITMENT, YEAR, &mut rng)
+        .issue_user(&mallory, &world.alice.public, COMMITMENT, YEAR, &mut rng)
         .unwrap();
     assert_eq!(continues(&old, &device_of(&mallory, &alice, ALICE_PHONE)), broken);
 }

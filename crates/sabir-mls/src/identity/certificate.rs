@@ -4,8 +4,7 @@
 //! wrapping, which no signature covers, is rebuilt and compared: a certificate has exactly one encoding that
 //! passes, and its hash names it.
 
-use aws_lc_rs::digest;
-use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
+use openmls_traits::types::SignatureScheme;
 use x509_parser::certificate::{X509Certificate, X509CertificateParser};
 use x509_parser::extensions::{
     BasicConstraints, GeneralName, KeyUsage, SubjectAlternativeName, X509Extension,
@@ -16,6 +15,7 @@ use x509_parser::x509::X509Version;
 
 use super::Freshness;
 use super::error::{CredentialError, Role};
+use crate::keys;
 
 /// The longest certificate accepted, in bytes: the fixed parts take some 330, and a device certificate's two
 /// URIs at most 510 more.
@@ -128,7 +128,7 @@ impl Certificate {
 
     /// SHA-256 of the certificate's bytes.
     pub(super) fn hash(&self) -> [u8; 32] {
-        sha256(&self.der)
+        keys::sha256(&self.der)
     }
 
     /// Checks the issuer's name and signature.
@@ -145,9 +145,7 @@ impl Certificate {
         let Some(tbs) = self.der.get(self.tbs.clone()) else {
             return Err(bad);
         };
-        UnparsedPublicKey::new(&ED25519, key)
-            .verify(tbs, &self.signature)
-            .map_err(|_| bad)
+        keys::verify(SignatureScheme::ED25519, key, tbs, &self.signature).map_err(|_| bad)
     }
 
     /// Checks that the certificate is valid at the judged time, where one is judged (RFC 5280 §4.1.2.5: both
@@ -250,13 +248,6 @@ impl Certificate {
         }
         Ok(())
     }
-}
-
-/// SHA-256 of `bytes`.
-pub(super) fn sha256(bytes: &[u8]) -> [u8; 32] {
-    let mut out = [0; 32];
-    out.copy_from_slice(digest::digest(&digest::SHA256, bytes).as_ref());
-    out
 }
 
 /// The 64 bytes of an Ed25519 signature; both algorithm fields must say so.

@@ -6,6 +6,7 @@
 //! ```
 
 use sabir_wire::codec::{Reader, put_opaque};
+use sabir_wire::mls::Credential;
 use sabir_wire::uri::{ClientUri, Domain, UserUri};
 
 use super::anchors::{CaCertificate, TrustAnchors};
@@ -125,6 +126,24 @@ impl ClientCredential {
         write_chain(&[self.device.certificate.der(), self.user.certificate.der()])
     }
 
+    /// Takes a credential from an MLS structure.
+    ///
+    /// # Errors
+    /// As [`Self::parse`], and [`CredentialError::CredentialType`].
+    pub fn from_credential(credential: &Credential) -> Result<Self, CredentialError> {
+        let [device, user] = certificates(credential)?;
+        Self::new(device, user)
+    }
+
+    /// The credential for an MLS structure.
+    #[must_use]
+    pub fn to_credential(&self) -> Credential {
+        let chain = [&self.device.certificate, &self.user.certificate];
+        Credential::X509 {
+            certificates: chain.map(|c| c.der().to_vec()).into(),
+        }
+    }
+
     /// The client it claims to be.
     #[must_use]
     pub fn claimed_client(&self) -> &ClientUri {
@@ -217,6 +236,18 @@ pub(super) fn read_chain<const N: usize>(bytes: &[u8]) -> Result<[&[u8]; N], Cre
             return Err(CredentialError::CertificateCount);
         }
     }
+    chain.try_into().map_err(|_| CredentialError::CertificateCount)
+}
+
+/// The certificates of a credential of type x509, exactly `N`.
+pub(super) fn certificates<const N: usize>(credential: &Credential) -> Result<[&[u8]; N], CredentialError> {
+    let Credential::X509 { certificates } = credential else {
+        return Err(CredentialError::CredentialType);
+    };
+    if certificates.len() != N {
+        return Err(CredentialError::CertificateCount);
+    }
+    let chain: Vec<&[u8]> = certificates.iter().map(Vec::as_slice).collect();
     chain.try_into().map_err(|_| CredentialError::CertificateCount)
 }
 

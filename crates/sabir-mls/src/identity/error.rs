@@ -35,6 +35,9 @@ pub enum CredentialError {
     /// The vector of certificates is not decodable.
     #[error("credential is not a list of certificates")]
     Encoding(#[from] DecodeError),
+    /// The credential is of another type than x509.
+    #[error("credential is not of type x509")]
+    CredentialType,
     /// The credential or a certificate is longer than its bound.
     #[error("credential is too long")]
     Oversized,
@@ -133,6 +136,7 @@ impl CredentialError {
     pub fn id(&self) -> &'static str {
         match self {
             Self::Encoding(_) => "credential_encoding",
+            Self::CredentialType => "credential_type",
             Self::Oversized => "oversized",
             Self::CertificateCount => "certificate_count",
             Self::Malformed(_) => "malformed",
@@ -195,6 +199,7 @@ impl CredentialError {
             Self::UserMismatch => Some(Role::Device),
             Self::RotationKeyMismatch => Some(Role::Rotation),
             Self::Encoding(_)
+            | Self::CredentialType
             | Self::Oversized
             | Self::CertificateCount
             | Self::UnknownProvider

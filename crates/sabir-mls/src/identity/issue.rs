@@ -7,6 +7,7 @@
 
 use std::time::Duration;
 
+use openmls_traits::types::SignatureScheme;
 use rand_core::CryptoRng;
 use rcgen::string::{Ia5String, PrintableString};
 use rcgen::{
@@ -14,7 +15,6 @@ use rcgen::{
     PublicKeyData, SanType, SerialNumber,
 };
 use sabir_wire::uri::{ClientUri, Domain, ProviderUri, UserUri};
-use zeroize::Zeroizing;
 
 use super::anchors::CaCertificate;
 use super::certificate::RECOVERY_COMMITMENT;
@@ -22,6 +22,7 @@ use super::credential::{DeviceCertificate, UserCertificate};
 use super::error::{CredentialError, IssueError, Role};
 use super::key::{CertificateKey, SubjectKey};
 use super::server::ServerCertificate;
+use crate::keys::SigningKey;
 
 /// How long a provider's identity CA is valid: ten years, in milliseconds.
 pub const CA_LIFETIME_MS: u64 = 10 * 365 * 24 * 3_600_000;
@@ -65,7 +66,7 @@ impl ProviderCa {
     /// # Errors
     /// [`IssueError::Time`], and [`IssueError::Encoder`] for our bugs.
     pub fn generate(domain: &Domain, now: u64, rng: &mut dyn CryptoRng) -> Result<Self, IssueError> {
-        let key = CertificateKey::generate(rng)?;
+        let key = generate_key(rng)?;
         let period = Period {
             now,
             lifetime: CA_LIFETIME_MS,
@@ -79,9 +80,9 @@ impl ProviderCa {
     /// Puts a CA together from its stored parts.
     ///
     /// # Errors
-    /// [`IssueError::Key`] where the key cannot be read or is not the certificate's; [`IssueError::Refused`].
-    pub fn from_parts(pkcs8: &[u8], certificate: &[u8]) -> Result<Self, IssueError> {
-        let key = CertificateKey::from_pkcs8(pkcs8)?;
+    /// [`IssueError::Key`] where the key is not Ed25519 or not the certificate's; [`IssueError::Refused`].
+    pub fn from_parts(key: SigningKey, certificate: &[u8]) -> Result<Self, IssueError> {
+        let key = CertificateKey::new(key)?;
         let certificate = CaCertificate::parse(certificate)?;
         if certificate.key() != key.public() {
             return Err(IssueError::Key);
@@ -89,12 +90,10 @@ impl ProviderCa {
         Ok(Self { key, certificate })
     }
 
-    /// The secret key in PKCS #8, for [`Self::from_parts`].
-    ///
-    /// # Errors
-    /// [`IssueError::Key`] where the cryptographic library fails.
-    pub fn secret_pkcs8(&self) -> Result<Zeroizing<Vec<u8>>, IssueError> {
-        self.key.to_pkcs8()
+    /// The CA's key, for storage.
+    #[must_use]
+    pub fn signing_key(&self) -> &SigningKey {
+        self.key.signing_key()
     }
 
     /// The self-signed certificate in DER, as the provider publishes it.
@@ -119,12 +118,13 @@ impl ProviderCa {
     /// may replace it.
     ///
     /// # Errors
-    /// [`IssueError::Refused`] with an authority mismatch for a user of another provider; [`IssueError::Time`].
+    /// [`IssueError::Refused`] with an authority mismatch for a user of another provider; [`IssueError::Key`] for a
+    /// key that is not 32 bytes; [`IssueError::Time`].
     pub fn issue_user(
         &self,
         user: &UserUri,
-        identity_key: &[u8; 32],
-        recovery_commitment: &[u8; 32],
+        identity_key: &[u8],
+        recovery_commitment: [u8; 32],
         period: Period,
         rng: &mut dyn CryptoRng,
     ) -> Result<Vec<u8>, IssueError> {
@@ -152,7 +152,7 @@ impl ProviderCa {
     /// As [`Self::issue_user`].
     pub fn issue_server(
         &self,
-        server_key: &[u8; 32],
+        server_key: &[u8],
         period: Period,
         rng: &mut dyn CryptoRng,
     ) -> Result<Vec<u8>, IssueError> {
@@ -184,8 +184,8 @@ impl ProviderCa {
         Ok(der)
     }
 
-    fn sign(&self, params: &CertificateParams, key: &[u8; 32]) -> Result<Vec<u8>, IssueError> {
-        sign(params, &SubjectKey(key), PROVIDER_NAME, &self.key)
+    fn sign(&self, params: &CertificateParams, key: &[u8]) -> Result<Vec<u8>, IssueError> {
+        sign(params, &SubjectKey::new(key)?, PROVIDER_NAME, &self.key)
     }
 }
 
@@ -205,23 +205,21 @@ impl IdentityKey {
     /// # Errors
     /// [`IssueError::Key`] where the cryptographic library fails.
     pub fn generate(rng: &mut dyn CryptoRng) -> Result<Self, IssueError> {
-        CertificateKey::generate(rng).map(Self)
+        generate_key(rng).map(Self)
     }
 
-    /// Reads a key that [`Self::secret_pkcs8`] wrote.
+    /// Takes a stored key.
     ///
     /// # Errors
-    /// [`IssueError::Key`].
-    pub fn from_pkcs8(pkcs8: &[u8]) -> Result<Self, IssueError> {
-        CertificateKey::from_pkcs8(pkcs8).map(Self)
+    /// [`IssueError::Key`] where it is not Ed25519.
+    pub fn new(key: SigningKey) -> Result<Self, IssueError> {
+        CertificateKey::new(key).map(Self)
     }
 
-    /// The secret key in PKCS #8.
-    ///
-    /// # Errors
-    /// [`IssueError::Key`] where the cryptographic library fails.
-    pub fn secret_pkcs8(&self) -> Result<Zeroizing<Vec<u8>>, IssueError> {
-        self.0.to_pkcs8()
+    /// The key itself, for storage and for what else the person signs, such as the list of devices.
+    #[must_use]
+    pub fn signing_key(&self) -> &SigningKey {
+        self.0.signing_key()
     }
 
     /// The public key, as it goes into the user certificate.
@@ -235,12 +233,13 @@ impl IdentityKey {
     ///
     /// # Errors
     /// [`IssueError::WrongIdentityKey`] where `user_certificate` is for another key; [`IssueError::Refused`] where
-    /// it or the result would be refused, among them a client of another provider; [`IssueError::Time`].
+    /// it or the result would be refused, among them a client of another provider; [`IssueError::Key`] for a key
+    /// that is not 32 bytes; [`IssueError::Time`].
     pub fn issue_device(
         &self,
         user_certificate: &[u8],
         client: &ClientUri,
-        device_key: &[u8; 32],
+        device_key: &[u8],
         period: Period,
         rng: &mut dyn CryptoRng,
     ) -> Result<Vec<u8>, IssueError> {
@@ -251,10 +250,15 @@ impl IdentityKey {
         let mut params = params(period, rng)?;
         params.subject_alt_names = vec![uri(client.as_str())?, uri(issuer.user().as_str())?];
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        let der = sign(&params, &SubjectKey(device_key), USER_NAME, &self.0)?;
+        let der = sign(&params, &SubjectKey::new(device_key)?, USER_NAME, &self.0)?;
         DeviceCertificate::parse(&der)?.check_issued_by(&issuer)?;
         Ok(der)
     }
+}
+
+fn generate_key(rng: &mut dyn CryptoRng) -> Result<CertificateKey, IssueError> {
+    let key = SigningKey::generate(rng, SignatureScheme::ED25519).map_err(|_| IssueError::Key)?;
+    CertificateKey::new(key)
 }
 
 /// What every certificate has: serial number and validity; an empty subject and nothing else.

@@ -1,47 +1,31 @@
-//! Ed25519 keys that sign certificates.
+//! Ed25519 keys as the certificate encoder wants them.
 
-use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
-use rand_core::CryptoRng;
+use openmls_traits::types::SignatureScheme;
 use rcgen::{PublicKeyData, SignatureAlgorithm};
-use zeroize::Zeroizing;
 
 use super::error::IssueError;
+use crate::keys::SigningKey;
 
-/// An Ed25519 key pair that signs certificates deterministically (RFC 8032 needs no randomness).
+/// An Ed25519 key that signs certificates. Its signatures depend on key and message alone.
 pub(super) struct CertificateKey {
-    pair: Ed25519KeyPair,
+    key: SigningKey,
     public: [u8; 32],
 }
 
 impl CertificateKey {
-    /// Draws a new key.
-    pub(super) fn generate(rng: &mut dyn CryptoRng) -> Result<Self, IssueError> {
-        let mut seed = Zeroizing::new([0; 32]);
-        rng.fill_bytes(seed.as_mut());
-        Self::from_pair(Ed25519KeyPair::from_seed_unchecked(seed.as_ref()).map_err(|_| IssueError::Key)?)
+    /// Takes a signature key, which must be Ed25519.
+    pub(super) fn new(key: SigningKey) -> Result<Self, IssueError> {
+        if key.scheme() != SignatureScheme::ED25519 {
+            return Err(IssueError::Key);
+        }
+        let public = public_key(key.public())?;
+        Ok(Self { key, public })
     }
 
-    /// Reads a PKCS #8 document as [`Self::to_pkcs8`] writes it.
-    pub(super) fn from_pkcs8(pkcs8: &[u8]) -> Result<Self, IssueError> {
-        Self::from_pair(Ed25519KeyPair::from_pkcs8(pkcs8).map_err(|_| IssueError::Key)?)
+    pub(super) fn signing_key(&self) -> &SigningKey {
+        &self.key
     }
 
-    fn from_pair(pair: Ed25519KeyPair) -> Result<Self, IssueError> {
-        let public = pair
-            .public_key()
-            .as_ref()
-            .try_into()
-            .map_err(|_| IssueError::Key)?;
-        Ok(Self { pair, public })
-    }
-
-    /// The secret key with its public key (PKCS #8 version 2, RFC 5958).
-    pub(super) fn to_pkcs8(&self) -> Result<Zeroizing<Vec<u8>>, IssueError> {
-        let document = self.pair.to_pkcs8().map_err(|_| IssueError::Key)?;
-        Ok(Zeroizing::new(document.as_ref().to_vec()))
-    }
-
-    /// The public key.
     pub(super) fn public(&self) -> &[u8; 32] {
         &self.public
     }
@@ -59,23 +43,29 @@ impl PublicKeyData for CertificateKey {
 
 impl rcgen::SigningKey for CertificateKey {
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, rcgen::Error> {
-        let signature = self
-            .pair
-            .try_sign(message)
-            .map_err(|_| rcgen::Error::RingUnspecified)?;
-        Ok(signature.as_ref().to_vec())
+        self.key.sign(message).map_err(|_| rcgen::Error::RingUnspecified)
     }
 }
 
 /// The public key of somebody else, to be certified.
-pub(super) struct SubjectKey<'a>(pub(super) &'a [u8; 32]);
+pub(super) struct SubjectKey([u8; 32]);
 
-impl PublicKeyData for SubjectKey<'_> {
+impl SubjectKey {
+    pub(super) fn new(key: &[u8]) -> Result<Self, IssueError> {
+        public_key(key).map(Self)
+    }
+}
+
+impl PublicKeyData for SubjectKey {
     fn der_bytes(&self) -> &[u8] {
-        self.0
+        &self.0
     }
 
     fn algorithm(&self) -> &'static SignatureAlgorithm {
         &rcgen::PKCS_ED25519
     }
+}
+
+fn public_key(bytes: &[u8]) -> Result<[u8; 32], IssueError> {
+    bytes.try_into().map_err(|_| IssueError::Key)
 }

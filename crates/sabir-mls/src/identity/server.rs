@@ -1,11 +1,12 @@
 //! A provider's own credential: the signer of `external_senders` and `franking_agent`.
 
+use sabir_wire::mls::Credential;
 use sabir_wire::uri::{Domain, ProviderUri};
 
 use super::Freshness;
 use super::anchors::{CaCertificate, TrustAnchors};
 use super::certificate::Certificate;
-use super::credential::{read_chain, write_chain};
+use super::credential::{certificates, read_chain, write_chain};
 use super::error::{CredentialError, Role};
 
 /// A provider's server certificate, its shape checked, not verified.
@@ -62,6 +63,23 @@ impl ServerCredential {
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         write_chain(&[self.0.certificate.der()])
+    }
+
+    /// Takes a credential from an MLS structure.
+    ///
+    /// # Errors
+    /// As [`Self::parse`], and [`CredentialError::CredentialType`].
+    pub fn from_credential(credential: &Credential) -> Result<Self, CredentialError> {
+        let [server] = certificates(credential)?;
+        Self::new(server)
+    }
+
+    /// The credential for an MLS structure.
+    #[must_use]
+    pub fn to_credential(&self) -> Credential {
+        Credential::X509 {
+            certificates: vec![self.0.certificate.der().to_vec()],
+        }
     }
 
     /// The provider it claims to be.

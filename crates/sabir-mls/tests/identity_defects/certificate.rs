@@ -1,5 +1,7 @@
 //! One certificate by itself, and the list they come in.
 
+use sabir_wire::mls::Credential;
+
 use super::*;
 
 /// The list of certificates.
@@ -20,6 +22,33 @@ pub(crate) const ENCODING: &[Case] = &[
             w.judge(&bytes).map(drop)
         },
         "credential_encoding",
+        None,
+    ),
+    (
+        "a basic credential",
+        |_| {
+            let identity = ALICE.as_bytes().to_vec();
+            ClientCredential::from_credential(&Credential::Basic { identity }).map(drop)
+        },
+        "credential_type",
+        None,
+    ),
+    (
+        "a basic credential of a server",
+        |_| {
+            let identity = b"mimi://a.example".to_vec();
+            ServerCredential::from_credential(&Credential::Basic { identity }).map(drop)
+        },
+        "credential_type",
+        None,
+    ),
+    (
+        "an MLS credential of three certificates",
+        |w| {
+            let certificates = vec![w.device_der.clone(), w.user_der.clone(), w.user_der.clone()];
+            ClientCredential::from_credential(&Credential::X509 { certificates }).map(drop)
+        },
+        "certificate_count",
         None,
     ),
     ("nothing", |w| w.judge(&[]).map(drop), "certificate_count", None),

@@ -33,7 +33,7 @@ pub(crate) const CHAIN: &[Case] = &[
             let uri = user_uri("mimi://b.example/u/mallory");
             let hers = w
                 .ca_b
-                .issue_user(&uri, &mallory.public, &COMMITMENT, YEAR, &mut w.rng)
+                .issue_user(&uri, &mallory.public, COMMITMENT, YEAR, &mut w.rng)
                 .unwrap();
             let device = signed(&device_params(ALICE_PHONE, ALICE), &w.phone, "user", &mallory);
             w.judge(&chain(&[&device, &hers])).map(drop)
@@ -66,7 +66,7 @@ pub(crate) const CHAIN: &[Case] = &[
             let mallory = ProviderCa::generate(&domain("a.example"), NOW, &mut w.rng).unwrap();
             let uri = user_uri(ALICE);
             let hers = mallory
-                .issue_user(&uri, &w.alice.public, &COMMITMENT, YEAR, &mut w.rng)
+                .issue_user(&uri, &w.alice.public, COMMITMENT, YEAR, &mut w.rng)
                 .unwrap();
             w.judge_user(&hers).map(drop)
         },
@@ -77,11 +77,8 @@ pub(crate) const CHAIN: &[Case] = &[
         "b.example's pinned CA certifies a user of a.example",
         |w| {
             let key = Key::new(&mut w.rng);
-            let ca_b =
-                ProviderCa::from_parts(&key.pkcs8(), &self_signed(&provider_params("b.example"), &key));
-            w.anchors
-                .pin(&domain("b.example"), ca_b.unwrap().to_anchor())
-                .unwrap();
+            let ca_b = key.provider(&self_signed(&provider_params("b.example"), &key));
+            w.anchors.pin(&domain("b.example"), ca_b.to_anchor()).unwrap();
             w.judge_user(&signed(&user_params(ALICE), &w.alice, "ca", &key))
                 .map(drop)
         },

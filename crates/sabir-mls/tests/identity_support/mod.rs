@@ -1,17 +1,18 @@
 //! A small world of providers and persons, and a workshop for certificates that no honest issuer makes.
 #![allow(dead_code, unreachable_pub, reason = "each test uses its part")]
 
-use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
+use openmls_traits::types::SignatureScheme;
 use rand_chacha::ChaCha20Rng;
-use rand_core::{RngCore, SeedableRng};
+use rand_core::SeedableRng;
 use rcgen::{
     CertificateParams, CustomExtension, DistinguishedName, DnType, Issuer, KeyUsagePurpose, PublicKeyData,
-    SanType, SerialNumber, SigningKey,
+    SanType, SerialNumber,
 };
 use sabir_mls::identity::{
     ClientCredential, CredentialError, Freshness, IdentityKey, Period, ProviderCa, TrustAnchors,
     VerifiedClient,
 };
+use sabir_mls::keys::SigningKey;
 use sabir_wire::uri::{ClientUri, Domain, UserUri};
 
 /// 2026-11-21T12:00:00Z.
@@ -44,32 +45,31 @@ pub fn rng(seed: u64) -> ChaCha20Rng {
     ChaCha20Rng::seed_from_u64(seed)
 }
 
-/// A key pair outside the library under test, so that tests can sign anything.
+/// An Ed25519 key that signs anything.
 pub struct Key {
-    pair: Ed25519KeyPair,
+    key: SigningKey,
     pub public: [u8; 32],
 }
 
 impl Key {
     pub fn new(rng: &mut ChaCha20Rng) -> Self {
-        let mut seed = [0; 32];
-        rng.fill_bytes(&mut seed);
-        let pair = Ed25519KeyPair::from_seed_unchecked(&seed).unwrap();
-        let public = pair.public_key().as_ref().try_into().unwrap();
-        Self { pair, public }
+        let key = SigningKey::generate(rng, SignatureScheme::ED25519).unwrap();
+        let public = key.public().try_into().unwrap();
+        Self { key, public }
     }
 
-    /// The same key as the library holds it.
+    /// The same key as an honest person's.
     pub fn identity(&self) -> IdentityKey {
-        IdentityKey::from_pkcs8(self.pair.to_pkcs8().unwrap().as_ref()).unwrap()
+        IdentityKey::new(self.key.clone()).unwrap()
+    }
+
+    /// The same key as an honest provider's, with its certificate.
+    pub fn provider(&self, certificate: &[u8]) -> ProviderCa {
+        ProviderCa::from_parts(self.key.clone(), certificate).unwrap()
     }
 
     pub fn sign_raw(&self, message: &[u8]) -> Vec<u8> {
-        self.pair.sign(message).as_ref().to_vec()
-    }
-
-    pub fn pkcs8(&self) -> Vec<u8> {
-        self.pair.to_pkcs8().unwrap().as_ref().to_vec()
+        self.key.sign(message).unwrap()
     }
 }
 
@@ -82,7 +82,7 @@ impl PublicKeyData for Key {
     }
 }
 
-impl SigningKey for Key {
+impl rcgen::SigningKey for Key {
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, rcgen::Error> {
         Ok(self.sign_raw(message))
     }
@@ -106,7 +106,7 @@ impl World {
         let mut rng = rng(1);
         let ca_key = Key::new(&mut rng);
         let ca_der = self_signed(&provider_params("a.example"), &ca_key);
-        let ca = ProviderCa::from_parts(&ca_key.pkcs8(), &ca_der).unwrap();
+        let ca = ca_key.provider(&ca_der);
         let ca_b = ProviderCa::generate(&domain("b.example"), NOW, &mut rng).unwrap();
         let mut anchors = TrustAnchors::new();
         anchors.pin(&domain("a.example"), ca.to_anchor()).unwrap();
@@ -114,7 +114,7 @@ impl World {
         let alice = Key::new(&mut rng);
         let phone = Key::new(&mut rng);
         let user_der = ca
-            .issue_user(&user(ALICE), &alice.public, &COMMITMENT, YEAR, &mut rng)
+            .issue_user(&user(ALICE), &alice.public, COMMITMENT, YEAR, &mut rng)
             .unwrap();
         let device_der = alice
             .identity()
@@ -261,7 +261,7 @@ pub fn signed(
     params: &CertificateParams,
     subject: &impl PublicKeyData,
     issuer_name: &str,
-    issuer: &impl SigningKey,
+    issuer: &impl rcgen::SigningKey,
 ) -> Vec<u8> {
     let mut issuer_params = CertificateParams::default();
     issuer_params.distinguished_name = name(issuer_name);
