@@ -77,6 +77,8 @@ settings! {
         pub header_bytes: u32 = 16_384,
         /// Size of a request's body, in bytes, except where another limit is named.
         pub body_bytes: usize = 8 * 1024 * 1024,
+        /// Memory for the bodies of all requests together, in bytes; above it requests are answered 503.
+        pub body_memory_bytes: usize = 512 * 1024 * 1024,
         /// Size of one uploaded file, in bytes (already encrypted by the client).
         pub blob_bytes: usize = 100 * 1024 * 1024,
         /// Size of an answer from another provider, in bytes.
@@ -165,8 +167,10 @@ impl Config {
     /// # Errors
     /// [`ConfigError`], naming the key.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
+            path: path.to_owned(),
+            source,
+        })?;
         Self::parse(&text)
     }
 
@@ -187,18 +191,23 @@ impl Config {
         if settings.domain.is_empty() {
             return Err(ConfigError::NoDomain);
         }
-        let domain = Domain::parse(&settings.domain)
-            .map_err(|source| ConfigError::Domain { key: "domain".to_owned(), source })?;
+        let domain = Domain::parse(&settings.domain).map_err(|source| ConfigError::Domain {
+            key: "domain".to_owned(),
+            source,
+        })?;
         let mut resolve = BTreeMap::new();
         for (name, address) in &settings.peers.resolve {
-            let peer = Domain::parse(name)
-                .map_err(|source| ConfigError::Domain { key: format!("peers.resolve.{name}"), source })?;
+            let peer = Domain::parse(name).map_err(|source| ConfigError::Domain {
+                key: format!("peers.resolve.{name}"),
+                source,
+            })?;
             resolve.insert(peer, *address);
         }
         for (key, value) in [
             ("limits.connections", settings.limits.connections),
             ("limits.connections_per_ip", settings.limits.connections_per_ip),
             ("limits.body_bytes", settings.limits.body_bytes),
+            ("limits.body_memory_bytes", settings.limits.body_memory_bytes),
             ("limits.response_bytes", settings.limits.response_bytes),
             ("limits.stream_queue", settings.limits.stream_queue),
             ("limits.store_queue", settings.limits.store_queue),
@@ -214,6 +223,11 @@ impl Config {
             "web-pki" => Trust::WebPki,
             path => Trust::File(base.join(path)),
         };
-        Ok(Self { domain, settings, resolve, trust })
+        Ok(Self {
+            domain,
+            settings,
+            resolve,
+            trust,
+        })
     }
 }

@@ -29,7 +29,10 @@ fn put_fields(out: &mut String, fields: &[Field], defaults: &toml::Table) {
         for line in field.doc {
             let _ = writeln!(out, "#{line}");
         }
-        let value = defaults.get(field.name).map(toml::Value::to_string).unwrap_or_default();
+        let value = defaults
+            .get(field.name)
+            .map(toml::Value::to_string)
+            .unwrap_or_default();
         let _ = match field.name {
             "domain" => writeln!(out, "domain = \"example.org\""),
             name => writeln!(out, "#{name} = {value}"),

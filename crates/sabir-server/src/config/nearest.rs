@@ -22,7 +22,9 @@ fn distance(a: &str, b: &str) -> usize {
         for (cell, y) in cells.zip(b.chars()) {
             let substituted = diagonal.saturating_add(usize::from(x != y));
             diagonal = *cell;
-            left = substituted.min(left.saturating_add(1)).min(cell.saturating_add(1));
+            left = substituted
+                .min(left.saturating_add(1))
+                .min(cell.saturating_add(1));
             *cell = left;
         }
     }
@@ -35,9 +37,13 @@ mod tests {
 
     #[test]
     fn distances() {
-        for (a, b, expected) in
-            [("", "", 0), ("", "abc", 3), ("kitten", "sitting", 3), ("flaw", "lawn", 2), ("same", "same", 0)]
-        {
+        for (a, b, expected) in [
+            ("", "", 0),
+            ("", "abc", 3),
+            ("kitten", "sitting", 3),
+            ("flaw", "lawn", 2),
+            ("same", "same", 0),
+        ] {
             assert_eq!(distance(a, b), expected, "{a} {b}");
             assert_eq!(distance(b, a), expected, "{b} {a}");
         }
@@ -45,7 +51,10 @@ mod tests {
 
     #[test]
     fn far_words_have_no_nearest() {
-        assert_eq!(nearest("domian", ["domain", "listen"].into_iter()), Some("domain"));
+        assert_eq!(
+            nearest("domian", ["domain", "listen"].into_iter()),
+            Some("domain")
+        );
         assert_eq!(nearest("zzz", ["domain", "listen"].into_iter()), None);
     }
 }

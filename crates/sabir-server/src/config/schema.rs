@@ -75,7 +75,10 @@ pub(super) fn refuse_unknown(
         if let (Some(section), Some(inner)) = (section, value.as_table()) {
             refuse_unknown(inner, section.fields, &[], &format!("{prefix}{key}."))?;
         } else if section.is_none() && !fields.iter().any(|field| field.name == key) {
-            let names = fields.iter().map(|f| f.name).chain(sections.iter().map(|s| s.name));
+            let names = fields
+                .iter()
+                .map(|f| f.name)
+                .chain(sections.iter().map(|s| s.name));
             return Err(ConfigError::UnknownKey {
                 key: format!("{prefix}{key}"),
                 nearest: nearest(key, names).map(|name| format!("{prefix}{name}")),

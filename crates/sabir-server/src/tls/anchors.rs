@@ -24,15 +24,26 @@ pub fn load_anchors(trust: &Trust) -> Result<Arc<RootCertStore>, TlsError> {
 fn system() -> Result<RootCertStore, TlsError> {
     let mut store = RootCertStore::empty();
     store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    if store.is_empty() { Err(TlsError::NoSystemAnchors) } else { Ok(store) }
+    if store.is_empty() {
+        Err(TlsError::NoSystemAnchors)
+    } else {
+        Ok(store)
+    }
 }
 
 fn file(path: &Path) -> Result<RootCertStore, TlsError> {
-    let refuse = |reason: String| TlsError::Pem { path: path.to_owned(), reason };
+    let refuse = |reason: String| TlsError::Pem {
+        path: path.to_owned(),
+        reason,
+    };
     let mut store = RootCertStore::empty();
     for cert in CertificateDer::pem_file_iter(path).map_err(|e| refuse(e.to_string()))? {
         let cert = cert.map_err(|e| refuse(e.to_string()))?;
         store.add(cert).map_err(|e| refuse(e.to_string()))?;
     }
-    if store.is_empty() { Err(refuse("it holds no certificate".to_owned())) } else { Ok(store) }
+    if store.is_empty() {
+        Err(refuse("it holds no certificate".to_owned()))
+    } else {
+        Ok(store)
+    }
 }

@@ -1,18 +1,22 @@
 use std::sync::Arc;
 
 use rustls::client::danger::HandshakeSignatureValid;
-use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
+use rustls::crypto::{
+    CryptoProvider, WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature,
+};
 use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{
     CertificateError, DigitallySignedStruct, DistinguishedName, Error, RootCertStore, SignatureScheme,
 };
-use webpki::{EndEntityCert, ExtendedKeyUsageValidator, KeyPurposeIdIter};
+use webpki::{
+    EndEntityCert, ExtendedKeyUsageValidator, KeyPurposeIdIter, KeyUsage, RequiredEkuNotFoundContext,
+};
 
 /// Verifies the certificates that other providers present as TLS clients.
 ///
 /// A name is not checked here: the certificate says which domains the peer is, the `From` header says as which
-/// one it speaks (draft-ietf-mimi-protocol-06 §5.1), and `http` compares the two.
+/// one it speaks (draft-ietf-mimi-protocol-06 §4.1), and `http` compares the two.
 #[derive(Debug)]
 pub struct PeerCertVerifier {
     anchors: Arc<RootCertStore>,
@@ -23,7 +27,10 @@ impl PeerCertVerifier {
     /// Accepts chains to `anchors`.
     #[must_use]
     pub fn new(anchors: Arc<RootCertStore>, provider: &CryptoProvider) -> Self {
-        Self { anchors, algorithms: provider.signature_verification_algorithms }
+        Self {
+            anchors,
+            algorithms: provider.signature_verification_algorithms,
+        }
     }
 }
 
@@ -37,15 +44,21 @@ impl ServerOrClientAuth {
 
 impl ExtendedKeyUsageValidator for ServerOrClientAuth {
     fn validate(&self, purposes: KeyPurposeIdIter<'_, '_>) -> Result<(), webpki::Error> {
-        let mut unrestricted = true;
+        let mut present = Vec::new();
         for purpose in purposes {
-            unrestricted = false;
             let oid = purpose?.to_decoded_oid();
             if Self::ACCEPTED.iter().any(|accepted| oid == accepted) {
                 return Ok(());
             }
+            present.push(oid);
         }
-        if unrestricted { Ok(()) } else { Err(webpki::Error::RequiredEkuNotFound) }
+        if present.is_empty() {
+            return Ok(());
+        }
+        let required = KeyUsage::server_auth();
+        Err(webpki::Error::RequiredEkuNotFoundContext(
+            RequiredEkuNotFoundContext { required, present },
+        ))
     }
 }
 
@@ -110,7 +123,7 @@ fn certificate_error(error: webpki::Error) -> Error {
         webpki::Error::CertNotValidYet { .. } => CertificateError::NotValidYet,
         webpki::Error::CertExpired { .. } => CertificateError::Expired,
         webpki::Error::UnknownIssuer => CertificateError::UnknownIssuer,
-        webpki::Error::RequiredEkuNotFound => CertificateError::InvalidPurpose,
+        webpki::Error::RequiredEkuNotFoundContext(_) => CertificateError::InvalidPurpose,
         other => CertificateError::Other(rustls::OtherError(Arc::new(other))),
     })
 }

@@ -24,8 +24,14 @@ impl TlsIdentity {
         key: PrivateKeyDer<'static>,
         domain: &Domain,
     ) -> Result<Self, TlsError> {
-        let named = chain.first().is_some_and(|leaf| dns_domains(leaf).contains(domain));
-        if named { Ok(Self { chain, key }) } else { Err(TlsError::NotOurDomain(domain.clone())) }
+        let named = chain
+            .first()
+            .is_some_and(|leaf| dns_domains(leaf).contains(domain));
+        if named {
+            Ok(Self { chain, key })
+        } else {
+            Err(TlsError::NotOurDomain(domain.clone()))
+        }
     }
 
     /// Reads chain and key from PEM files.
@@ -47,15 +53,21 @@ impl TlsIdentity {
 
 impl std::fmt::Debug for TlsIdentity {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("TlsIdentity").field("chain", &self.chain.len()).finish_non_exhaustive()
+        f.debug_struct("TlsIdentity")
+            .field("chain", &self.chain.len())
+            .finish_non_exhaustive()
     }
 }
 
 /// The domains a certificate names in full. Wildcards name no provider and are left out.
 #[must_use]
 pub fn dns_domains(certificate: &CertificateDer<'_>) -> Vec<Domain> {
-    let Ok(cert) = EndEntityCert::try_from(certificate) else { return Vec::new() };
-    let names = cert.valid_dns_names().filter_map(|name| Domain::parse(&name.to_ascii_lowercase()).ok());
+    let Ok(cert) = EndEntityCert::try_from(certificate) else {
+        return Vec::new();
+    };
+    let names = cert
+        .valid_dns_names()
+        .filter_map(|name| Domain::parse(&name.to_ascii_lowercase()).ok());
     // The library wants its own matching to have the last word on names.
     let matches = |domain: &Domain| {
         ServerName::try_from(domain.as_str())

@@ -1,0 +1,146 @@
+//! What a request can fail with, and how that is told.
+//!
+//! Handlers return [`Error`]; [`Error::status`] is the one place that maps it to HTTP. Under `/mimi` the body is
+//! one line of text; under `/client` the router turns the same error into that API's structure. Nothing here
+//! holds user data: what is logged about a refused request is its kind and its path's pattern.
+
+use std::time::Duration;
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+/// Why a request is not served.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    // Malformed
+    /// The request cannot be read; names the part.
+    #[error("malformed {0}")]
+    Malformed(&'static str),
+    /// There is no such endpoint.
+    #[error("no such endpoint")]
+    NoEndpoint,
+    /// The endpoint exists, the method does not.
+    #[error("the method is not allowed here")]
+    Method,
+    /// The body is larger than the endpoint takes.
+    #[error("the body is larger than {limit} bytes")]
+    BodyTooLarge {
+        /// The bound, in bytes.
+        limit: usize,
+    },
+    /// The body did not arrive in time.
+    #[error("the body did not arrive in time")]
+    BodyTooSlow,
+
+    // Denied
+    /// The request is for another provider.
+    #[error("this is not the provider that the request names")]
+    WrongHost,
+    /// The connection has no verified certificate of a provider.
+    #[error("a provider's certificate is needed here")]
+    NoCertificate,
+    /// `From` names a domain that the certificate does not.
+    #[error("the From header names a domain that the certificate does not")]
+    NotThePeer,
+    /// The peer may not say this, whatever its name.
+    #[error("this provider may not send this: {0}")]
+    WrongAuthority(&'static str),
+    /// No token, or not one that counts.
+    #[error("a valid token is needed here")]
+    Unauthenticated,
+    /// The caller is known and may not.
+    #[error("not allowed: {0}")]
+    Denied(&'static str),
+
+    // State
+    /// What the request names is not here.
+    #[error("not found: {0}")]
+    NotFound(&'static str),
+    /// It contradicts what is here.
+    #[error("conflict: {0}")]
+    Conflict(&'static str),
+
+    // Capacity
+    /// Too many requests of this caller.
+    #[error("too many requests")]
+    TooMany {
+        /// When to come back.
+        retry_after: Duration,
+    },
+    /// The server cannot serve it now; the request may be repeated byte for byte.
+    #[error("temporarily unavailable: {what}")]
+    Unavailable {
+        /// What is.
+        what: &'static str,
+        /// When to come back.
+        retry_after: Duration,
+    },
+    /// Another provider that is needed cannot be reached or does not make sense.
+    #[error("the other provider did not answer: {0}")]
+    Upstream(&'static str),
+
+    // Bug
+    /// Our fault.
+    #[error("internal error")]
+    Internal(&'static str),
+}
+
+impl Error {
+    /// The HTTP status that tells it.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::Malformed(_) => StatusCode::BAD_REQUEST,
+            Self::NoEndpoint | Self::NotFound(_) => StatusCode::NOT_FOUND,
+            Self::Method => StatusCode::METHOD_NOT_ALLOWED,
+            Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,
+            Self::WrongHost => StatusCode::MISDIRECTED_REQUEST,
+            Self::NoCertificate | Self::NotThePeer | Self::WrongAuthority(_) | Self::Denied(_) => {
+                StatusCode::FORBIDDEN
+            }
+            Self::Unauthenticated => StatusCode::UNAUTHORIZED,
+            Self::Conflict(_) => StatusCode::CONFLICT,
+            Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Upstream(_) => StatusCode::BAD_GATEWAY,
+            Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// When the caller may try again, where that is known.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::TooMany { retry_after } | Self::Unavailable { retry_after, .. } => Some(*retry_after),
+            _ => None,
+        }
+    }
+
+    /// Says it once in the log: our bugs at ERROR, refused requests at DEBUG.
+    fn log(&self) {
+        match self {
+            Self::Internal(what) => tracing::error!(what, "internal error"),
+            refused => {
+                tracing::debug!(status = refused.status().as_u16(), reason = %refused, "request refused")
+            }
+        }
+    }
+}
+
+impl IntoResponse for Error {
+    fn into_response(self) -> Response {
+        self.log();
+        let mut response = (self.status(), format!("{self}\n")).into_response();
+        if let Some(wait) = self.retry_after() {
+            let seconds = wait.as_secs().max(1);
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        // The client API's router finds it here and writes its own body.
+        response.extensions_mut().insert(self);
+        response
+    }
+}

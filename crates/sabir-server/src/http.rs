@@ -1,0 +1,28 @@
+//! The listener: connections in, bounded requests with their context out.
+//!
+//! ```text
+//! TCP --limits--> TLS --handshake timeout--> HTTP/2 --idle, age, drain--> gate --> axum router
+//!                  |                                                       |
+//!                  +-- domains of the certificate, exporter --> Context ---+ Host is ours
+//! ```
+//!
+//! Invariant: no request reaches a handler without a [`Context`], and none under `/mimi/` reaches its logic
+//! without a [`PeerIdentity`], a domain that the connection's certificate proves.
+//!
+//! A handler's future is dropped when its caller resets the stream. What must finish once begun, such as an
+//! engine's call with its commit, runs in a task of its own.
+
+mod authority;
+mod body;
+mod connection;
+mod context;
+mod directory;
+mod listener;
+mod quota;
+
+pub use authority::{Claim, authorise_from};
+pub use body::{BodyRules, Payload};
+pub use connection::ConnectionRules;
+pub use context::{Context, PeerIdentity, last_segment, parse_from};
+pub use directory::directory_routes;
+pub use listener::{Listener, Rules};

@@ -1,0 +1,111 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{FromRequest, Request};
+use axum::http::header;
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, timeout_at};
+
+use crate::error::Error;
+
+/// Bounds of a request's body. The listener puts one into each request; a router may replace it for its routes.
+#[derive(Debug, Clone)]
+pub struct BodyRules {
+    /// Size, in bytes.
+    pub limit: usize,
+    /// Time for all of it.
+    pub timeout: Duration,
+    /// Bytes that all bodies together may hold in memory.
+    pub memory: Arc<Semaphore>,
+}
+
+impl BodyRules {
+    /// The same with another size.
+    #[must_use]
+    pub fn with_limit(&self, limit: usize) -> Self {
+        Self {
+            limit,
+            ..self.clone()
+        }
+    }
+}
+
+/// A whole body in memory. Its share of [`BodyRules::memory`] is given back when it is dropped.
+///
+/// Take it last among a handler's arguments: what proves the caller comes first, so that a stranger's bytes are
+/// never waited for.
+#[derive(Debug)]
+pub struct Payload {
+    bytes: Bytes,
+    _memory: Option<OwnedSemaphorePermit>,
+}
+
+impl Payload {
+    /// The bytes.
+    #[must_use]
+    pub fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+}
+
+impl AsRef<[u8]> for Payload {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl<S: Sync> FromRequest<S> for Payload {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Error> {
+        let rules = request
+            .extensions()
+            .get::<BodyRules>()
+            .cloned()
+            .ok_or(Error::Internal("a request without body rules"))?;
+        let too_large = Error::BodyTooLarge { limit: rules.limit };
+        let declared = request
+            .headers()
+            .get(header::CONTENT_LENGTH)
+            .and_then(|v| v.to_str().ok()?.parse().ok());
+        if declared.is_some_and(|length: usize| length > rules.limit) {
+            return Err(too_large);
+        }
+        let deadline = Instant::now()
+            .checked_add(rules.timeout)
+            .ok_or(Error::Internal("body timeout"))?;
+        let mut body = request.into_body();
+        let mut bytes = BytesMut::new();
+        let mut memory: Option<OwnedSemaphorePermit> = None;
+        loop {
+            let frame = timeout_at(deadline, body.frame())
+                .await
+                .map_err(|_| Error::BodyTooSlow)?;
+            let Some(frame) = frame else { break };
+            let frame = frame.map_err(|_| Error::Malformed("body"))?;
+            // Trailers mean nothing here.
+            let Ok(data) = frame.into_data() else { continue };
+            if bytes.len().saturating_add(data.len()) > rules.limit {
+                return Err(too_large);
+            }
+            let share = u32::try_from(data.len()).map_err(|_| too_large.clone())?;
+            let share = Arc::clone(&rules.memory)
+                .try_acquire_many_owned(share)
+                .map_err(|_| Error::Unavailable {
+                    what: "memory for bodies",
+                    retry_after: Duration::from_secs(1),
+                })?;
+            match &mut memory {
+                Some(all) => all.merge(share),
+                none => *none = Some(share),
+            }
+            bytes.extend_from_slice(&data);
+        }
+        Ok(Self {
+            bytes: bytes.freeze(),
+            _memory: memory,
+        })
+    }
+}

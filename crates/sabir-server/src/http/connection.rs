@@ -1,0 +1,216 @@
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{self, Poll};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{Request, Response};
+use axum::response::IntoResponse;
+use bytes::Bytes;
+use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
+use hyper::server::conn::http2;
+use hyper::service::{Service, service_fn};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use sabir_wire::uri::Domain;
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until, timeout};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+use super::body::BodyRules;
+use super::context::{Context, check_host};
+use crate::tls::Peer;
+
+/// Bounds of one connection.
+#[derive(Debug, Clone)]
+pub struct ConnectionRules {
+    /// Our domain, which every request must name.
+    pub domain: Domain,
+    /// Requests in flight.
+    pub streams: u32,
+    /// Header fields of a request, in bytes.
+    pub header_bytes: u32,
+    /// The TLS handshake.
+    pub handshake: Duration,
+    /// Without a request in flight.
+    pub idle: Duration,
+    /// In all, so that renewed certificates take effect.
+    pub age: Duration,
+    /// Between liveness probes; an unanswered one ends the connection after the same time again.
+    pub keep_alive: Duration,
+    /// For the requests in flight when the connection is to end.
+    pub drain: Duration,
+    /// Bodies.
+    pub body: BodyRules,
+}
+
+/// Serves one accepted connection to its end. `stop` turns true when the server is to stop.
+pub(super) async fn serve(
+    tcp: TcpStream,
+    remote: SocketAddr,
+    acceptor: TlsAcceptor,
+    app: Router,
+    rules: Arc<ConnectionRules>,
+    mut stop: watch::Receiver<bool>,
+) {
+    // Small frames of several streams share packets by HTTP/2's own means; waiting for more only adds latency.
+    let _ = tcp.set_nodelay(true);
+    let tls = tokio::select! {
+        tls = timeout(rules.handshake, acceptor.accept(tcp)) => tls,
+        _ = stop.wait_for(|stop| *stop) => return,
+    };
+    let tls = match tls {
+        Ok(Ok(tls)) => tls,
+        Ok(Err(error)) => return tracing::debug!(%error, "tls handshake failed"),
+        Err(_) => return tracing::debug!("tls handshake timed out"),
+    };
+    match Peer::of(tls.get_ref().1) {
+        Ok(peer) => requests(tls, remote, peer, app, rules, stop).await,
+        Err(error) => tracing::debug!(%error, "connection refused"),
+    }
+}
+
+async fn requests(
+    tls: TlsStream<TcpStream>,
+    remote: SocketAddr,
+    peer: Peer,
+    app: Router,
+    rules: Arc<ConnectionRules>,
+    mut stop: watch::Receiver<bool>,
+) {
+    let activity = Arc::new(Activity::default());
+    let context = Context {
+        remote,
+        peer: Arc::new(peer),
+    };
+    let app = TowerToHyperService::new(app);
+    let gate = {
+        let (rules, activity) = (Arc::clone(&rules), Arc::clone(&activity));
+        service_fn(move |mut request: Request<Incoming>| {
+            let busy = activity.begin();
+            let hosted = check_host(request.uri(), request.headers(), &rules.domain);
+            request.extensions_mut().insert(context.clone());
+            request.extensions_mut().insert(rules.body.clone());
+            let app = app.clone();
+            async move {
+                let response = match hosted {
+                    Err(refused) => refused.into_response(),
+                    Ok(()) => match app.call(request.map(Body::new)).await {
+                        Ok(response) => response,
+                        Err(never) => match never {},
+                    },
+                };
+                Ok::<Response<Busy>, Infallible>(response.map(|body| Busy { body, _busy: busy }))
+            }
+        })
+    };
+    let mut http = http2::Builder::new(TokioExecutor::new());
+    http.timer(TokioTimer::new())
+        .max_concurrent_streams(rules.streams)
+        .max_header_list_size(rules.header_bytes)
+        .keep_alive_interval(rules.keep_alive)
+        .keep_alive_timeout(rules.keep_alive);
+    let mut connection = pin!(http.serve_connection(TokioIo::new(tls), gate));
+
+    let end = tokio::select! {
+        end = connection.as_mut() => Some(end),
+        () = activity.idle_for(rules.idle) => None,
+        () = tokio::time::sleep(rules.age) => None,
+        _ = stop.wait_for(|stop| *stop) => None,
+    };
+    let end = match end {
+        Some(end) => Ok(end),
+        None => {
+            connection.as_mut().graceful_shutdown();
+            timeout(rules.drain, connection).await
+        }
+    };
+    match end {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::debug!(%error, "connection ended"),
+        Err(_) => tracing::debug!("connection cut after its time to drain"),
+    }
+}
+
+/// How many requests are in flight, and since when there are none.
+#[derive(Debug)]
+struct Activity {
+    state: Mutex<(usize, Instant)>,
+}
+
+impl Default for Activity {
+    fn default() -> Self {
+        Self {
+            state: Mutex::new((0, Instant::now())),
+        }
+    }
+}
+
+impl Activity {
+    fn begin(self: &Arc<Self>) -> InFlight {
+        self.change(|n| n.saturating_add(1));
+        InFlight(Arc::clone(self))
+    }
+
+    fn change(&self, change: impl FnOnce(usize) -> usize) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        *state = (change(state.0), Instant::now());
+    }
+
+    /// Completes when no request was in flight for `idle`.
+    async fn idle_for(&self, idle: Duration) {
+        loop {
+            let (in_flight, since) = *self.state.lock().unwrap_or_else(PoisonError::into_inner);
+            let from = if in_flight == 0 { since } else { Instant::now() };
+            let Some(due) = from.checked_add(idle) else {
+                return std::future::pending().await;
+            };
+            if due <= Instant::now() {
+                return;
+            }
+            sleep_until(due).await;
+        }
+    }
+}
+
+/// One request, until the last byte of its response is handed over.
+#[derive(Debug)]
+struct InFlight(Arc<Activity>);
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.change(|n| n.saturating_sub(1));
+    }
+}
+
+/// A response's body that counts as a request in flight while it is being sent.
+#[derive(Debug)]
+struct Busy {
+    body: Body,
+    _busy: InFlight,
+}
+
+impl HttpBody for Busy {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut task::Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
