@@ -123,3 +123,6 @@ impl Context {
             .expand(&exporter_secret, b"sec", &[exporter_context], len)
     }
 }
+
+#[cfg(test)]
+mod tests;
