@@ -84,7 +84,8 @@ impl VerifiedClient {
 /// Checks that a leaf's new credential continues its old identity: the same client of the same user, under the
 /// same identity key. Device key and certificates may be new.
 ///
-/// MLS leaves this to the application: a changed credential must represent the same client (RFC 9420 §5.3.1).
+/// MLS asks that the new credential be a valid successor of the old by the application's policy (RFC 9420
+/// §5.3.1); this is the policy.
 ///
 /// # Errors
 /// [`CredentialError::ContinuityBroken`].
