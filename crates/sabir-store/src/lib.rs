@@ -27,12 +27,14 @@
 mod error;
 mod memory;
 mod pending;
+mod sqlite;
 mod store;
 mod types;
 
 pub use error::{Cause, StoreError};
 pub use memory::{Fault, MemoryStore};
 pub use pending::Pending;
+pub use sqlite::{OpenError, SqliteStore};
 pub use store::Store;
 pub use types::account::{
     Account, AddDevice, CreateAccount, CreateInvite, Device, DeviceOutcome, InviteOutcome, NewAccountOutcome,

@@ -1,0 +1,122 @@
+//! Housekeeping in SQLite: in small commands, so that others get their turn between them.
+
+use rusqlite::Connection;
+
+use super::SqliteStore;
+use super::fail::Fail;
+use super::query::{execute, int, list};
+use crate::types::bounded;
+use crate::{Expired, Retention, StoreError};
+
+impl SqliteStore {
+    pub(super) fn expire_all(&self, now: u64, retention: Retention) -> Result<Expired, StoreError> {
+        bounded(&[now])?;
+        let answers_before = int(now.saturating_sub(retention.answers_ms));
+        let hashes_before = int(now.saturating_sub(retention.hashes_ms));
+        let log_before = int(now.saturating_sub(retention.log_ms));
+        let now = int(now);
+        Ok(Expired {
+            bodies: self.expire_bodies(log_before)?,
+            hashes: self.expire_rows(
+                "DELETE FROM seen WHERE id IN (SELECT id FROM seen WHERE at < ?1 ORDER BY at, id LIMIT ?2)",
+                hashes_before,
+            )?,
+            answers: self.expire_rows(
+                "DELETE FROM answers WHERE id IN (SELECT id FROM answers WHERE at < ?1 ORDER BY at, id LIMIT ?2)",
+                answers_before,
+            )?,
+            takes: self.expire_takes(answers_before)?,
+            key_packages: self.expire_rows(
+                "DELETE FROM key_packages WHERE id IN
+                    (SELECT id FROM key_packages WHERE not_after < ?1 ORDER BY not_after, id LIMIT ?2)",
+                now,
+            )?,
+            routes: self.expire_rows(
+                "DELETE FROM routes WHERE reference IN
+                    (SELECT reference FROM routes WHERE expires_at < ?1 ORDER BY expires_at LIMIT ?2)",
+                now,
+            )?,
+            tokens: self.expire_rows(
+                "DELETE FROM tokens WHERE token_hash IN
+                    (SELECT token_hash FROM tokens WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)",
+                now,
+            )?,
+            invites: self.expire_rows(
+                "DELETE FROM invites WHERE token_hash IN
+                    (SELECT token_hash FROM invites WHERE expires_at <= ?1 LIMIT ?2)",
+                answers_before,
+            )?,
+        })
+    }
+
+    /// Finds the bodies on a reader, so that the writer is not held up by a scan of all queues. That is safe because a
+    /// body gets its references in the transaction that appends it and never later: one without any stays so.
+    fn expire_bodies(&self, before: i64) -> Result<u64, StoreError> {
+        let sql = "SELECT room_id, seq FROM log WHERE at < ?1
+            EXCEPT SELECT room_id, seq FROM queue
+            EXCEPT SELECT room_id, seq FROM outbox";
+        let bodies: Vec<(i64, i64)> = self.read("expire", |connection| {
+            Ok(list(connection, sql, [before], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })?)
+        })?;
+        let mut gone = 0_u64;
+        for some in bodies.chunks(ROWS_AT_ONCE) {
+            let some = some.to_vec();
+            let deleted = self
+                .write("expire", Ok(()), move |connection, _| {
+                    delete_bodies(connection, &some)
+                })
+                .wait()?;
+            gone = gone.saturating_add(deleted);
+        }
+        Ok(gone)
+    }
+
+    fn expire_takes(&self, before: i64) -> Result<u64, StoreError> {
+        self.repeat(move |connection| {
+            let sql = "DELETE FROM taken WHERE take_id IN (SELECT id FROM takes WHERE at < ?1 ORDER BY at, id LIMIT ?2)";
+            execute(connection, sql, [before, CHUNK])?;
+            let sql = "DELETE FROM takes WHERE id IN (SELECT id FROM takes WHERE at < ?1 ORDER BY at, id LIMIT ?2)";
+            Ok(execute(connection, sql, [before, CHUNK])?)
+        })
+    }
+
+    fn expire_rows(&self, sql: &'static str, before: i64) -> Result<u64, StoreError> {
+        self.repeat(move |connection| Ok(execute(connection, sql, [before, CHUNK])?))
+    }
+
+    /// Until it says 0.
+    fn repeat(
+        &self,
+        delete: impl Fn(&Connection) -> Result<usize, Fail> + Copy + Send + 'static,
+    ) -> Result<u64, StoreError> {
+        let mut gone = 0_u64;
+        loop {
+            match self
+                .write("expire", Ok(()), move |connection, _| delete(connection))
+                .wait()?
+            {
+                0 => return Ok(gone),
+                rows => gone = gone.saturating_add(rows as u64),
+            }
+        }
+    }
+}
+
+fn delete_bodies(connection: &Connection, bodies: &[(i64, i64)]) -> Result<u64, Fail> {
+    let mut gone = 0_u64;
+    for (room_id, seq) in bodies {
+        let rows = execute(
+            connection,
+            "DELETE FROM log WHERE room_id = ?1 AND seq = ?2",
+            [room_id, seq],
+        )?;
+        gone = gone.saturating_add(rows as u64);
+    }
+    Ok(gone)
+}
+
+/// Rows of one command: a few milliseconds of the writer.
+const ROWS_AT_ONCE: usize = 1000;
+const CHUNK: i64 = ROWS_AT_ONCE as i64;

@@ -1,0 +1,229 @@
+//! The trait on top of the commands' SQL.
+
+use std::collections::BTreeMap;
+
+use tokio::sync::broadcast;
+
+use super::{SqliteStore, account, device, key_package, outbox, room};
+use crate::types::bounded;
+use crate::{
+    AcceptFanout, Account, AckOutcome, AddDevice, Applied, Apply, Batch, CreateAccount, CreateInvite,
+    CreateRoom, Device, DeviceItem, DeviceOutcome, Dropped, Enqueue, Expired, Freshness, Hash, Hint,
+    InviteOutcome, KeyPackageRow, LogEntry, NewAccountOutcome, Once, OutboxAck, OutboxDefer, OutboxExpire,
+    Pending, PublishKeyPackages, Published, PutToken, RecordRoutes, Retention, RoomHead, RoomState, Route,
+    Store, StoreError, TakeKeyPackages, TakenKeyPackage,
+};
+
+impl Store for SqliteStore {
+    fn create_room(&self, command: CreateRoom) -> Pending<Once<Applied>> {
+        let checked = command.write.check();
+        self.write("create_room", checked, move |connection, hints| {
+            room::create(connection, hints, &command)
+        })
+    }
+
+    fn apply(&self, command: Apply) -> Pending<Once<Applied>> {
+        let checked = command.check();
+        self.write("apply", checked, move |connection, hints| {
+            room::apply(connection, hints, &command)
+        })
+    }
+
+    fn accept_fanout(&self, command: AcceptFanout) -> Pending<Once<Applied>> {
+        let checked = command.check();
+        self.write("accept_fanout", checked, move |connection, hints| {
+            room::accept_fanout(connection, hints, &command)
+        })
+    }
+
+    fn load_room(&self, room: &str) -> Result<Option<RoomState>, StoreError> {
+        self.read("load_room", |connection| room::load(connection, room))
+    }
+
+    fn list_rooms(&self) -> Result<BTreeMap<String, RoomHead>, StoreError> {
+        self.read("list_rooms", room::list_all)
+    }
+
+    fn room_log(&self, room: &str, after_seq: u64, limit: usize) -> Result<Vec<LogEntry>, StoreError> {
+        self.read("room_log", |connection| {
+            room::log(connection, room, after_seq, limit)
+        })
+    }
+
+    fn seen_message(&self, room: &str, message_hash: &Hash) -> Result<Option<u64>, StoreError> {
+        self.read("seen_message", |connection| {
+            room::seen(connection, room, message_hash)
+        })
+    }
+
+    fn answered(&self, origin: &str, request_hash: &Hash) -> Result<Option<Vec<u8>>, StoreError> {
+        self.read("answered", |connection| {
+            room::answered(connection, origin, request_hash)
+        })
+    }
+
+    fn outbox_due(&self, now: u64, limit: usize) -> Result<Vec<Batch>, StoreError> {
+        self.read("outbox_due", |connection| outbox::due(connection, now, limit))
+    }
+
+    fn outbox_next_due(&self) -> Result<Option<u64>, StoreError> {
+        self.read("outbox_next_due", outbox::next_due)
+    }
+
+    fn outbox_ack(&self, command: OutboxAck) -> Pending<AckOutcome> {
+        let checked = command.check();
+        self.write("outbox_ack", checked, move |connection, hints| {
+            outbox::ack(connection, hints, &command)
+        })
+    }
+
+    fn outbox_defer(&self, command: OutboxDefer) -> Pending<AckOutcome> {
+        self.write("outbox_defer", command.check(), move |connection, _| {
+            outbox::defer(connection, &command)
+        })
+    }
+
+    fn outbox_expire(&self, command: OutboxExpire) -> Pending<Vec<Dropped>> {
+        let checked = command.check();
+        self.write("outbox_expire", checked, move |connection, hints| {
+            outbox::expire(connection, hints, &command)
+        })
+    }
+
+    fn device_read(
+        &self,
+        device: &str,
+        after_cursor: u64,
+        limit: usize,
+        max_bytes: usize,
+    ) -> Result<Vec<DeviceItem>, StoreError> {
+        self.read("device_read", |connection| {
+            device::read(connection, device, after_cursor, limit, max_bytes)
+        })
+    }
+
+    fn device_ack(&self, device: &str, cursor: u64) -> Pending<u64> {
+        let device = device.to_owned();
+        self.write("device_ack", bounded(&[cursor]), move |connection, _| {
+            device::ack(connection, &device, cursor)
+        })
+    }
+
+    fn device_enqueue(&self, command: Enqueue) -> Pending<Once<Vec<u64>>> {
+        let checked = command.check();
+        self.write("device_enqueue", checked, move |connection, hints| {
+            device::enqueue(connection, hints, &command)
+        })
+    }
+
+    fn publish_key_packages(&self, command: PublishKeyPackages) -> Pending<Published> {
+        self.write("publish_key_packages", command.check(), move |connection, _| {
+            key_package::publish(connection, &command)
+        })
+    }
+
+    fn count_key_packages(&self, device: &str, fresh: Freshness) -> Result<u64, StoreError> {
+        fresh.check()?;
+        self.read("count_key_packages", |connection| {
+            key_package::count(connection, device, fresh)
+        })
+    }
+
+    fn peek_key_package(
+        &self,
+        device: &str,
+        suite: u16,
+        fresh: Freshness,
+    ) -> Result<Option<KeyPackageRow>, StoreError> {
+        fresh.check()?;
+        self.read("peek_key_package", |connection| {
+            key_package::peek(connection, device, suite, fresh)
+        })
+    }
+
+    fn take_key_packages(&self, command: TakeKeyPackages) -> Pending<Vec<TakenKeyPackage>> {
+        self.write("take_key_packages", command.check(), move |connection, _| {
+            key_package::take(connection, &command)
+        })
+    }
+
+    fn record_routes(&self, command: RecordRoutes) -> Pending<()> {
+        self.write("record_routes", command.check(), move |connection, _| {
+            key_package::record_routes(connection, &command)
+        })
+    }
+
+    fn route(&self, reference: &[u8]) -> Result<Option<Route>, StoreError> {
+        self.read("route", |connection| key_package::route(connection, reference))
+    }
+
+    fn create_invite(&self, command: CreateInvite) -> Pending<InviteOutcome> {
+        self.write("create_invite", command.check(), move |connection, _| {
+            account::create_invite(connection, &command)
+        })
+    }
+
+    fn create_account(&self, command: CreateAccount) -> Pending<NewAccountOutcome> {
+        self.write("create_account", command.check(), move |connection, _| {
+            account::create(connection, &command)
+        })
+    }
+
+    fn list_accounts(&self) -> Result<Vec<Account>, StoreError> {
+        self.read("list_accounts", account::list_all)
+    }
+
+    fn account(&self, user: &str) -> Result<Option<Account>, StoreError> {
+        self.read("account", |connection| account::account(connection, user))
+    }
+
+    fn add_device(&self, command: AddDevice) -> Pending<DeviceOutcome> {
+        self.write("add_device", command.check(), move |connection, _| {
+            account::add_device(connection, &command)
+        })
+    }
+
+    fn devices(&self, user: &str) -> Result<Vec<Device>, StoreError> {
+        self.read("devices", |connection| account::devices(connection, user))
+    }
+
+    fn device(&self, client_uri: &str) -> Result<Option<Device>, StoreError> {
+        self.read("device", |connection| account::device(connection, client_uri))
+    }
+
+    fn put_token(&self, command: PutToken) -> Pending<()> {
+        self.write("put_token", command.check(), move |connection, _| {
+            account::put_token(connection, &command)
+        })
+    }
+
+    fn token(&self, token_hash: &Hash, now: u64) -> Result<Option<String>, StoreError> {
+        self.read("token", |connection| account::token(connection, token_hash, now))
+    }
+
+    fn revoke_tokens(&self, client_uri: &str) -> Pending<u64> {
+        let client_uri = client_uri.to_owned();
+        self.write("revoke_tokens", Ok(()), move |connection, _| {
+            account::revoke_tokens(connection, &client_uri)
+        })
+    }
+
+    fn setting(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        self.read("setting", |connection| account::setting(connection, key))
+    }
+
+    fn put_setting(&self, key: &str, value: Vec<u8>) -> Pending<()> {
+        let key = key.to_owned();
+        self.write("put_setting", Ok(()), move |connection, _| {
+            account::put_setting(connection, &key, &value)
+        })
+    }
+
+    fn expire(&self, now: u64, retention: Retention) -> Result<Expired, StoreError> {
+        self.expire_all(now, retention)
+    }
+
+    fn watch(&self) -> broadcast::Receiver<Hint> {
+        self.hints.subscribe()
+    }
+}

@@ -1,0 +1,95 @@
+//! SQLite: one writer thread, read-only connections for questions.
+//!
+//! ```text
+//!   commands --> channel --> writer thread:  BEGIN  [SAVEPOINT command RELEASE]*  COMMIT(fsync)  --> answers, hints
+//!   questions --> pool of read-only connections (WAL: they never wait for the writer)
+//! ```
+//!
+//! **Group commit**: the writer takes every waiting command into one transaction, so 64 waiting commands cost one
+//! fsync. Each runs in a savepoint of its own: what one of them undoes, the others do not notice. WAL with
+//! `synchronous=FULL`, and an answer is given only after COMMIT returned.
+//!
+//! A store is a directory (mode 0700) with `provider.db` (mode 0600) and `lock`, whose file lock keeps a second
+//! process away.
+
+mod account;
+mod backup;
+mod device;
+mod expire;
+mod fail;
+mod handle;
+mod key_package;
+mod open;
+mod outbox;
+mod query;
+mod readers;
+mod room;
+mod schema;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+use std::fs::File;
+use std::path::Path;
+
+use rusqlite::Connection;
+use tokio::sync::broadcast;
+
+pub use self::open::OpenError;
+
+use self::fail::Fail;
+use self::readers::Readers;
+use self::writer::Writer;
+use crate::types::Hint;
+use crate::{Pending, StoreError};
+
+/// Provider storage in a directory of its own.
+#[derive(Debug)]
+pub struct SqliteStore {
+    // In this order they are dropped: the writer closes last and tidies the log up, then the lock goes.
+    readers: Readers,
+    writer: Writer,
+    hints: broadcast::Sender<Hint>,
+    _lock: File,
+}
+
+impl SqliteStore {
+    /// Opens the store in `directory`, which it creates when it is missing. Blocks.
+    ///
+    /// # Errors
+    /// [`OpenError`]: another process has it, it is from a newer version, it is not private, or it cannot be read.
+    pub fn open(directory: &Path) -> Result<Self, OpenError> {
+        let lock = open::lock_directory(directory)?;
+        let database = open::database_file(directory)?;
+        let connection = open::open_writer(&database)?;
+        let hints = broadcast::channel(HINTS_KEPT).0;
+        let writer = Writer::start(connection, hints.clone())?;
+        Ok(Self {
+            readers: Readers::new(database),
+            writer,
+            hints,
+            _lock: lock,
+        })
+    }
+
+    fn write<T, F>(&self, command: &'static str, checked: Result<(), StoreError>, act: F) -> Pending<T>
+    where
+        T: Send + 'static,
+        F: FnMut(&Connection, &mut Vec<Hint>) -> Result<T, Fail> + Send + 'static,
+    {
+        match checked {
+            Ok(()) => self.writer.submit(command, act),
+            Err(error) => Pending::ready(Err(error)),
+        }
+    }
+
+    fn read<T>(
+        &self,
+        question: &'static str,
+        look: impl FnOnce(&Connection) -> Result<T, Fail>,
+    ) -> Result<T, StoreError> {
+        self.readers.with(look).map_err(|fail| fail.into_error(question))
+    }
+}
+
+const HINTS_KEPT: usize = 4096;

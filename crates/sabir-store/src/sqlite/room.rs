@@ -1,0 +1,352 @@
+//! Rooms in SQLite.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use rusqlite::{Connection, Row, params};
+
+use super::fail::Fail;
+use super::query::{execute, find, int, limit, list, number};
+use super::{device, outbox};
+use crate::types::{Hash, Hint};
+use crate::{
+    AcceptFanout, Answer, Applied, Apply, CreateRoom, FIRST_FENCE, FIRST_SEQ, LogEntry, Once, Placed,
+    RoomEvent, RoomHead, RoomKind, RoomState, RoomVersion, RoomWrite, StoreError,
+};
+
+pub(super) fn create(
+    connection: &Connection,
+    hints: &mut Vec<Hint>,
+    command: &CreateRoom,
+) -> Result<Once<Applied>, Fail> {
+    if let Some(response) = earlier_answer(connection, command.write.answer.as_ref())? {
+        return Ok(Once::AlreadyAnswered(response));
+    }
+    match head(connection, &command.write.room)? {
+        Some((_, head)) => Err(conflict(Some(head))),
+        None => insert(
+            connection,
+            hints,
+            command.kind,
+            &command.hub_domain,
+            &command.write,
+        )
+        .map(Once::Done),
+    }
+}
+
+pub(super) fn apply(
+    connection: &Connection,
+    hints: &mut Vec<Hint>,
+    command: &Apply,
+) -> Result<Once<Applied>, Fail> {
+    if let Some(response) = earlier_answer(connection, command.write.answer.as_ref())? {
+        return Ok(Once::AlreadyAnswered(response));
+    }
+    match head(connection, &command.write.room)? {
+        Some((id, head)) if head.version == command.expect => {
+            write(connection, hints, id, head.version, &command.write).map(Once::Done)
+        }
+        other => Err(conflict(other.map(|(_, head)| head))),
+    }
+}
+
+pub(super) fn accept_fanout(
+    connection: &Connection,
+    hints: &mut Vec<Hint>,
+    command: &AcceptFanout,
+) -> Result<Once<Applied>, Fail> {
+    let AcceptFanout {
+        hub_domain,
+        expect,
+        write: change,
+    } = command;
+    if let Some(response) = earlier_answer(connection, change.answer.as_ref())? {
+        return Ok(Once::AlreadyAnswered(response));
+    }
+    match (head(connection, &change.room)?, expect) {
+        (None, None) => insert(connection, hints, RoomKind::Follower, hub_domain, change).map(Once::Done),
+        (Some((id, head)), Some(version))
+            if head.version == *version
+                && head.kind == RoomKind::Follower
+                && head.hub_domain == *hub_domain =>
+        {
+            write(connection, hints, id, head.version, change).map(Once::Done)
+        }
+        (other, _) => Err(conflict(other.map(|(_, head)| head))),
+    }
+}
+
+pub(super) fn load(connection: &Connection, room: &str) -> Result<Option<RoomState>, Fail> {
+    // One snapshot for the head and the rows.
+    let load_room = connection.unchecked_transaction()?;
+    let Some((id, head)) = head(&load_room, room)? else {
+        return Ok(None);
+    };
+    let rows = list(
+        &load_room,
+        "SELECT key, value FROM room_rows WHERE room_id = ?1",
+        [id],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )?;
+    let RoomHead {
+        kind,
+        hub_domain,
+        version,
+    } = head;
+    Ok(Some(RoomState {
+        kind,
+        hub_domain,
+        version,
+        rows,
+    }))
+}
+
+pub(super) fn list_all(connection: &Connection) -> Result<BTreeMap<String, RoomHead>, Fail> {
+    let sql = "SELECT id, kind, hub_domain, epoch, next_seq, fence, room FROM rooms";
+    Ok(list(connection, sql, (), |row| {
+        Ok((row.get(6)?, read_head(row)?))
+    })?)
+}
+
+pub(super) fn log(
+    connection: &Connection,
+    room: &str,
+    after_seq: u64,
+    entries: usize,
+) -> Result<Vec<LogEntry>, Fail> {
+    let sql = "SELECT l.seq, l.kind, l.at, l.body FROM rooms r JOIN log l ON l.room_id = r.id
+        WHERE r.room = ?1 AND l.seq > ?2 ORDER BY l.seq LIMIT ?3";
+    Ok(list(
+        connection,
+        sql,
+        params![room, int(after_seq), limit(entries)],
+        read_entry,
+    )?)
+}
+
+pub(super) fn seen(connection: &Connection, room: &str, message_hash: &Hash) -> Result<Option<u64>, Fail> {
+    let sql = "SELECT s.seq FROM rooms r JOIN seen s ON s.room_id = r.id WHERE r.room = ?1 AND s.hash = ?2";
+    Ok(find(connection, sql, params![room, message_hash], |row| {
+        number(row, 0)
+    })?)
+}
+
+pub(super) fn answered(
+    connection: &Connection,
+    origin: &str,
+    request_hash: &Hash,
+) -> Result<Option<Vec<u8>>, Fail> {
+    let sql = "SELECT response FROM answers WHERE origin = ?1 AND request_hash = ?2";
+    Ok(find(connection, sql, params![origin, request_hash], |row| {
+        row.get(0)
+    })?)
+}
+
+pub(super) fn earlier_answer(
+    connection: &Connection,
+    answer: Option<&Answer>,
+) -> Result<Option<Vec<u8>>, Fail> {
+    answer.map_or(Ok(None), |answer| {
+        answered(connection, &answer.origin, &answer.request_hash)
+    })
+}
+
+pub(super) fn keep_answer(connection: &Connection, answer: Option<&Answer>, now: u64) -> Result<(), Fail> {
+    if let Some(Answer {
+        origin,
+        request_hash,
+        response,
+    }) = answer
+    {
+        let sql = "INSERT INTO answers (origin, request_hash, response, at) VALUES (?1, ?2, ?3, ?4)";
+        execute(connection, sql, params![origin, request_hash, response, int(now)])?;
+    }
+    Ok(())
+}
+
+/// The number of a room.
+pub(super) fn id(connection: &Connection, room: &str) -> Result<Option<i64>, Fail> {
+    Ok(find(
+        connection,
+        "SELECT id FROM rooms WHERE room = ?1",
+        [room],
+        |row| row.get(0),
+    )?)
+}
+
+/// Columns seq, kind, at, body.
+pub(super) fn read_entry(row: &Row<'_>) -> rusqlite::Result<LogEntry> {
+    Ok(LogEntry {
+        seq: number(row, 0)?,
+        kind: row.get(1)?,
+        at: number(row, 2)?,
+        body: row.get(3)?,
+    })
+}
+
+fn head(connection: &Connection, room: &str) -> Result<Option<(i64, RoomHead)>, Fail> {
+    let sql = "SELECT id, kind, hub_domain, epoch, next_seq, fence FROM rooms WHERE room = ?1";
+    Ok(find(connection, sql, [room], |row| {
+        Ok((row.get(0)?, read_head(row)?))
+    })?)
+}
+
+/// Columns id, kind, hub_domain, epoch, next_seq, fence.
+fn read_head(row: &Row<'_>) -> rusqlite::Result<RoomHead> {
+    let kind = match row.get(1)? {
+        HUB => RoomKind::Hub,
+        FOLLOWER => RoomKind::Follower,
+        other => return Err(rusqlite::Error::IntegralValueOutOfRange(1, other)),
+    };
+    let version = RoomVersion {
+        epoch: number(row, 3)?,
+        next_seq: number(row, 4)?,
+        fence: number(row, 5)?,
+    };
+    Ok(RoomHead {
+        kind,
+        hub_domain: row.get(2)?,
+        version,
+    })
+}
+
+fn insert(
+    connection: &Connection,
+    hints: &mut Vec<Hint>,
+    kind: RoomKind,
+    hub_domain: &str,
+    change: &RoomWrite,
+) -> Result<Applied, Fail> {
+    let kind = match kind {
+        RoomKind::Hub => HUB,
+        RoomKind::Follower => FOLLOWER,
+    };
+    let version = RoomVersion {
+        epoch: change.new_epoch,
+        next_seq: FIRST_SEQ,
+        fence: FIRST_FENCE,
+    };
+    let sql =
+        "INSERT INTO rooms (room, kind, hub_domain, epoch, next_seq, fence) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    let numbers = (int(version.epoch), int(version.next_seq), int(version.fence));
+    execute(
+        connection,
+        sql,
+        params![change.room, kind, hub_domain, numbers.0, numbers.1, numbers.2],
+    )?;
+    let id = connection.last_insert_rowid();
+    write(connection, hints, id, version, change)
+}
+
+fn write(
+    connection: &Connection,
+    hints: &mut Vec<Hint>,
+    id: i64,
+    before: RoomVersion,
+    change: &RoomWrite,
+) -> Result<Applied, Fail> {
+    for key in &change.row_deletes {
+        execute(
+            connection,
+            "DELETE FROM room_rows WHERE room_id = ?1 AND key = ?2",
+            params![id, key],
+        )?;
+    }
+    for (key, value) in &change.row_puts {
+        let sql = "INSERT INTO room_rows (room_id, key, value) VALUES (?1, ?2, ?3)
+            ON CONFLICT (room_id, key) DO UPDATE SET value = excluded.value";
+        execute(connection, sql, params![id, key, value])?;
+    }
+    let mut version = RoomVersion {
+        epoch: change.new_epoch,
+        ..before
+    };
+    let mut followers = BTreeMap::new();
+    let mut events = Vec::with_capacity(change.events.len());
+    for event in &change.events {
+        let placed = append(
+            connection,
+            hints,
+            id,
+            version.next_seq,
+            change.now,
+            event,
+            &mut followers,
+        )?;
+        if let Placed::Stored(seq) = placed {
+            version.next_seq = seq.checked_add(1).ok_or(Fail::Damaged)?;
+        }
+        events.push(placed);
+    }
+    for (domain, follower) in followers {
+        if outbox::freeze_if_idle(connection, id, follower, change.now)? {
+            hints.push(Hint::Outbox(Arc::from(domain)));
+        }
+    }
+    for reference in &change.spent_routes {
+        execute(connection, "DELETE FROM routes WHERE reference = ?1", [reference])?;
+    }
+    let sql = "UPDATE rooms SET epoch = ?2, next_seq = ?3 WHERE id = ?1";
+    execute(
+        connection,
+        sql,
+        params![id, int(version.epoch), int(version.next_seq)],
+    )?;
+    keep_answer(connection, change.answer.as_ref(), change.now)?;
+    Ok(Applied { version, events })
+}
+
+/// Appends one event and refers to it from the queues and the outbox; notes the followers it met.
+fn append<'a>(
+    connection: &Connection,
+    hints: &mut Vec<Hint>,
+    room_id: i64,
+    seq: u64,
+    now: u64,
+    event: &'a RoomEvent,
+    followers: &mut BTreeMap<&'a str, i64>,
+) -> Result<Placed, Fail> {
+    if let Some(hash) = &event.message_hash {
+        let sql = "SELECT seq FROM seen WHERE room_id = ?1 AND hash = ?2";
+        if let Some(earlier) = find(connection, sql, params![room_id, hash], |row| number(row, 0))? {
+            return Ok(Placed::Duplicate(earlier));
+        }
+        let sql = "INSERT INTO seen (room_id, hash, seq, at) VALUES (?1, ?2, ?3, ?4)";
+        execute(connection, sql, params![room_id, hash, int(seq), int(now)])?;
+    }
+    let sql = "INSERT INTO log (room_id, seq, kind, at, body) VALUES (?1, ?2, ?3, ?4, ?5)";
+    execute(
+        connection,
+        sql,
+        params![room_id, int(seq), event.kind, int(now), event.body],
+    )?;
+    for device in event.devices.iter().map(String::as_str).collect::<BTreeSet<_>>() {
+        device::refer(connection, device, room_id, int(seq))?;
+        hints.push(Hint::Device(Arc::from(device)));
+    }
+    for domain in event
+        .followers
+        .iter()
+        .map(String::as_str)
+        .collect::<BTreeSet<_>>()
+    {
+        let follower = match followers.get(domain) {
+            Some(follower) => *follower,
+            None => outbox::follower_id(connection, domain)?,
+        };
+        followers.insert(domain, follower);
+        let sql = "INSERT INTO outbox (room_id, follower_id, seq) VALUES (?1, ?2, ?3)";
+        execute(connection, sql, params![room_id, follower, int(seq)])?;
+    }
+    Ok(Placed::Stored(seq))
+}
+
+fn conflict(current: Option<RoomHead>) -> Fail {
+    Fail::Refused(StoreError::Conflict {
+        current: current.map(Box::new),
+    })
+}
+
+const HUB: i64 = 1;
+const FOLLOWER: i64 = 2;

@@ -1,0 +1,16 @@
+//! What every implementation of `Store` keeps: told as stories, and searched for at random against the model.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests"
+)]
+
+mod action;
+mod backend;
+mod faults;
+mod random;
+mod snapshot;
+mod sqlite;
+mod stories;
