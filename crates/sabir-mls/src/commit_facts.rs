@@ -1,0 +1,271 @@
+//! What a staged commit would do, read off before anybody merges it.
+
+use openmls::group::StagedCommit;
+use openmls::prelude::{LeafNode, LeafNodeIndex, Proposal, Sender, SenderExtensionIndex};
+use sabir_wire::uri::{ClientUri, UserUri};
+use tls_codec::Serialize as _;
+
+use crate::app_data::AppDataOperation;
+use crate::error::MlsError;
+use crate::identity::{ClientCredential, CredentialError, Freshness, TrustAnchors, VerifiedClient};
+use crate::key_package;
+use crate::leaf::{self, DEVICE_LIST};
+use crate::provider::Provider;
+
+/// Who sent a proposal or commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Author {
+    /// The member at this leaf.
+    Member(u32),
+    /// The external sender at this index of the GroupContext's list (the hub).
+    External(u32),
+    /// A client that joins by this very message.
+    NewMember,
+}
+
+/// A leaf that a commit brings in or changes, with the verdict on its credential.
+#[derive(Debug, Clone)]
+pub struct LeafFact {
+    /// The client and user the credential names, proved or not.
+    pub claims: Option<(ClientUri, UserUri)>,
+    /// The verdict, judged by the caller's anchors at the caller's time.
+    pub client: Result<VerifiedClient, CredentialError>,
+    /// Whether the leaf announces what a room requires of members; the text names what it lacks.
+    pub fit: Result<(), &'static str>,
+    /// The leaf's public signature key.
+    pub signature_key: Vec<u8>,
+    /// The signed device list it carries, as encoded.
+    pub device_list: Option<Vec<u8>>,
+}
+
+/// An Add proposal of a commit.
+#[derive(Debug, Clone)]
+pub struct AddFact {
+    /// Who proposed it.
+    pub author: Author,
+    /// The new leaf.
+    pub leaf: LeafFact,
+    /// KeyPackageRef of the package used.
+    pub reference: Vec<u8>,
+}
+
+/// A proposal that removes a leaf.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RemoveFact {
+    /// Who proposed it.
+    pub author: Author,
+    /// Which leaf goes.
+    pub removed: u32,
+    /// Whether it is a SelfRemove.
+    pub self_remove: bool,
+}
+
+/// An AppDataUpdate proposal of a commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AppDataFact {
+    /// Who proposed it.
+    pub author: Author,
+    /// Component.
+    pub component: u16,
+    /// What it asks.
+    pub operation: AppDataOperation,
+}
+
+/// Everything a policy decision about a commit needs.
+#[derive(Debug, Clone)]
+pub struct CommitFacts {
+    /// Who committed.
+    pub committer: Author,
+    /// The committer's leaf in the new epoch.
+    pub committer_leaf: u32,
+    /// The leaf of the commit's path, where there is one: an update of the committer, or the external joiner.
+    pub path_leaf: Option<LeafFact>,
+    /// Added clients, in order.
+    pub adds: Vec<AddFact>,
+    /// Removed leaves, in no order (the library keeps none).
+    pub removes: Vec<RemoveFact>,
+    /// Leaves changed by Update proposals: author's leaf and the new leaf.
+    pub updates: Vec<(Author, LeafFact)>,
+    /// AppDataUpdate proposals.
+    pub app_data: Vec<AppDataFact>,
+    /// Types of proposals this reader has no field for (GroupContextExtensions, ReInit, PSK, custom).
+    pub others: Vec<u16>,
+    /// The epoch the commit leads to.
+    pub epoch: u64,
+    /// The dictionary of the GroupContext after the commit, ascending by component.
+    pub dictionary: Vec<(u16, Vec<u8>)>,
+}
+
+impl CommitFacts {
+    /// Every leaf the commit brings in or changes.
+    pub fn leaves(&self) -> impl Iterator<Item = &LeafFact> {
+        self.path_leaf
+            .iter()
+            .chain(self.adds.iter().map(|add| &add.leaf))
+            .chain(self.updates.iter().map(|(_, leaf)| leaf))
+    }
+
+    /// Refuses the commit if any leaf it brings in is unfit or its credential is not proved.
+    ///
+    /// # Errors
+    /// The first defect.
+    pub fn require_verified(&self) -> Result<(), MlsError> {
+        for leaf in self.leaves() {
+            leaf.verified()?;
+        }
+        Ok(())
+    }
+}
+
+impl LeafFact {
+    /// The client, where the leaf is fit and its credential proved.
+    ///
+    /// # Errors
+    /// [`MlsError::UnknownProvider`] where no CA of the claimed provider is known, [`MlsError::Credential`] or
+    /// [`MlsError::Leaf`] where something does not hold.
+    pub fn verified(&self) -> Result<&VerifiedClient, MlsError> {
+        let client = self
+            .client
+            .as_ref()
+            .map_err(|error| match (&self.claims, error) {
+                (Some((_, user)), CredentialError::UnknownProvider) => {
+                    MlsError::UnknownProvider(user.authority().clone())
+                }
+                (_, error) => MlsError::Credential(error.clone()),
+            })?;
+        self.fit.map_err(MlsError::Leaf)?;
+        Ok(client)
+    }
+
+    /// As [`LeafFact::verified`], taking the fact apart.
+    ///
+    /// # Errors
+    /// As [`LeafFact::verified`].
+    pub fn into_client(self) -> Result<VerifiedClient, MlsError> {
+        self.verified().cloned()
+    }
+}
+
+/// How credentials are judged: against which anchors, at which time.
+#[derive(Debug, Clone, Copy)]
+pub struct Judge<'a> {
+    /// Provider CAs that are known.
+    pub anchors: &'a TrustAnchors,
+    /// At which time validity is judged, or not at all.
+    pub freshness: Freshness,
+}
+
+impl Judge<'_> {
+    pub(crate) fn leaf(&self, node: &LeafNode) -> LeafFact {
+        let key = node.signature_key().as_slice();
+        let credential = ClientCredential::parse(node.credential().serialized_content());
+        let claims = credential
+            .as_ref()
+            .ok()
+            .map(|it| (it.claimed_client().clone(), it.claimed_user().clone()));
+        let client = credential.and_then(|credential| credential.verify(self.anchors, self.freshness, key));
+        let fit = match leaf::check_leaf(node) {
+            Ok(()) => Ok(()),
+            Err(MlsError::Leaf(reason)) => Err(reason),
+            Err(_) => Err("its component lists are malformed"),
+        };
+        LeafFact {
+            claims,
+            client,
+            fit,
+            signature_key: key.to_vec(),
+            device_list: leaf::component_of_leaf(node, DEVICE_LIST),
+        }
+    }
+}
+
+pub(crate) fn author(sender: &Sender) -> Author {
+    match sender {
+        Sender::Member(index) => Author::Member(index.u32()),
+        Sender::External(index) => Author::External(external_index(*index)),
+        Sender::NewMemberCommit | Sender::NewMemberProposal => Author::NewMember,
+    }
+}
+
+/// The library keeps the number to itself but encodes it, as uint32.
+fn external_index(index: SenderExtensionIndex) -> u32 {
+    let bytes = index.tls_serialize_detached().unwrap_or_default();
+    <[u8; 4]>::try_from(bytes.as_slice()).map_or(u32::MAX, u32::from_be_bytes)
+}
+
+/// Reads the facts off a staged commit. `external_leaf` finds the leaf an external joiner takes.
+pub(crate) fn read(
+    staged: &StagedCommit,
+    sender: &Sender,
+    judge: &Judge<'_>,
+    provider: &Provider,
+    external_leaf: impl Fn(&StagedCommit) -> Result<LeafNodeIndex, MlsError>,
+) -> Result<CommitFacts, MlsError> {
+    let committer = author(sender);
+    let committer_leaf = match committer {
+        Author::Member(leaf) => leaf,
+        Author::NewMember => external_leaf(staged)?.u32(),
+        Author::External(_) => return Err(MlsError::Malformed("Commit")),
+    };
+    let context = staged.group_context();
+    let mut facts = CommitFacts {
+        committer,
+        committer_leaf,
+        path_leaf: staged.update_path_leaf_node().map(|node| judge.leaf(node)),
+        adds: Vec::new(),
+        removes: Vec::new(),
+        updates: Vec::new(),
+        app_data: Vec::new(),
+        others: Vec::new(),
+        epoch: context.epoch().as_u64(),
+        dictionary: match context.extensions().app_data_dictionary() {
+            Some(dictionary) => leaf::entries(dictionary.dictionary()).collect(),
+            None => Vec::new(),
+        },
+    };
+    for queued in staged.queued_proposals() {
+        let author = author(queued.sender());
+        match queued.proposal() {
+            Proposal::Add(add) => facts.adds.push(AddFact {
+                author,
+                leaf: judge.leaf(add.key_package().leaf_node()),
+                reference: key_package::reference(provider, add.key_package())?,
+            }),
+            Proposal::Remove(remove) => {
+                facts.removes.push(RemoveFact {
+                    author,
+                    removed: remove.removed().u32(),
+                    self_remove: false,
+                });
+            }
+            Proposal::SelfRemove => {
+                if let Author::Member(removed) = author {
+                    facts.removes.push(RemoveFact {
+                        author,
+                        removed,
+                        self_remove: true,
+                    });
+                }
+            }
+            Proposal::Update(update) => facts.updates.push((author, judge.leaf(update.leaf_node()))),
+            Proposal::AppDataUpdate(update) => facts.app_data.push(AppDataFact {
+                author,
+                component: update.component_id(),
+                operation: operation(update.operation()),
+            }),
+            Proposal::ExternalInit(_) => {}
+            other => facts.others.push(other.proposal_type().into()),
+        }
+    }
+    Ok(facts)
+}
+
+pub(crate) fn operation(
+    operation: &openmls::messages::proposals::AppDataUpdateOperation,
+) -> AppDataOperation {
+    use openmls::messages::proposals::AppDataUpdateOperation;
+    match operation {
+        AppDataUpdateOperation::Update(bytes) => AppDataOperation::Update(bytes.as_slice().to_vec()),
+        AppDataUpdateOperation::Remove => AppDataOperation::Remove,
+    }
+}

@@ -1,0 +1,394 @@
+//! A hub's view of a group: it follows every handshake, decides before anything changes, and reads no message.
+//!
+//! [`Observer::stage`] checks a commit and says what it would do; nothing has changed yet. The caller applies
+//! its policy to the facts, checks the GroupInfo that came along with [`Observer::check_group_info`], then
+//! [`Observer::merge`]s. After an error in `merge` the caller drops the observer and loads it again.
+
+use openmls::group::{GroupId, ProposalStore, PublicGroup, QueuedProposal, StagedCommit};
+use openmls::messages::group_info::VerifiableGroupInfo;
+use openmls::prelude::{
+    ConfirmationTag, ContentType, LeafNode, LeafNodeIndex, OpenMlsProvider as _, ProcessedMessageContent,
+    ProtocolMessage, Sender, SignaturePublicKey, Verifiable as _,
+};
+use rand_core::CryptoRng;
+use sabir_wire::mls::ComponentId;
+
+use crate::app_data::{AppDataOperation, ComponentRules};
+use crate::commit_facts::{self, Author, CommitFacts, Judge, LeafFact};
+use crate::error::MlsError;
+use crate::group::{self, GroupInfoView, MemberLeaf};
+use crate::leaf;
+use crate::provider::Provider;
+use crate::rows::{RowChanges, Rows};
+
+/// One group, as its hub follows it.
+pub struct Observer {
+    provider: Provider,
+    group: PublicGroup,
+}
+
+impl std::fmt::Debug for Observer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Observer")
+            .field("epoch", &self.epoch())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A commit that MLS and the room's rules allow, not yet merged.
+#[derive(Debug)]
+pub struct StagedObserved {
+    /// What it would do.
+    pub facts: CommitFacts,
+    staged: StagedCommit,
+    confirmation_tag: ConfirmationTag,
+}
+
+/// A proposal that MLS allows, not yet queued.
+#[derive(Debug)]
+pub struct ObservedProposal {
+    /// Who sent it.
+    pub author: Author,
+    /// What it asks: the leaf a Remove names, or the author's own for SelfRemove.
+    pub removes: Option<u32>,
+    /// What it asks of the room's state.
+    pub app_data: Option<(u16, AppDataOperation)>,
+    /// Its type.
+    pub proposal_type: u16,
+    /// Its ProposalRef (RFC 9420 §5.2).
+    pub reference: Vec<u8>,
+    queued: QueuedProposal,
+}
+
+/// A handshake message, checked.
+#[derive(Debug)]
+pub enum Observed {
+    /// A commit.
+    Commit(Box<StagedObserved>),
+    /// A proposal.
+    Proposal(Box<ObservedProposal>),
+}
+
+impl Observer {
+    /// Begins to follow a group from its GroupInfo and tree. Every leaf must be fit and its credential proved.
+    ///
+    /// # Errors
+    /// [`MlsError`] names what does not hold.
+    pub fn create(
+        view: GroupInfoView<'_>,
+        judge: &Judge<'_>,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<(Self, CreatedFacts), MlsError> {
+        let provider = Provider::new(rng, Rows::new());
+        let info = group::parse_group_info(view.group_info)?;
+        leaf::suite(info.ciphersuite().into())?;
+        if info.extensions().external_pub().is_none() {
+            return Err(MlsError::GroupInfo("external_pub is missing"));
+        }
+        let tree = group::parse_tree(view.ratchet_tree)?;
+        let (group, _) = PublicGroup::from_external(
+            provider.crypto(),
+            provider.storage(),
+            tree,
+            info,
+            ProposalStore::new(),
+        )
+        .map_err(MlsError::invalid)?;
+        let observer = Self { provider, group };
+        let leaves = observer.judge_members(judge);
+        for (_, fact) in &leaves {
+            fact.verified()?;
+        }
+        let facts = CreatedFacts {
+            leaves,
+            hub_sender: observer.external_senders().into_iter().next(),
+        };
+        Ok((observer, facts))
+    }
+
+    /// Loads a group from its rows.
+    ///
+    /// # Errors
+    /// [`MlsError::NoSuchGroup`] where the rows do not hold it.
+    pub fn load(rows: Rows, group_id: &[u8], rng: &mut dyn CryptoRng) -> Result<Self, MlsError> {
+        let provider = Provider::new(rng, rows);
+        let group = PublicGroup::load(provider.storage(), &GroupId::from_slice(group_id))
+            .map_err(MlsError::internal)?
+            .ok_or(MlsError::NoSuchGroup)?;
+        Ok(Self { provider, group })
+    }
+
+    /// Drops what was not taken and goes back to the rows as they were.
+    ///
+    /// # Errors
+    /// [`MlsError::NoSuchGroup`] where the group was never taken.
+    pub fn reload(&mut self) -> Result<(), MlsError> {
+        self.provider.discard();
+        self.group = PublicGroup::load(self.provider.storage(), self.group.group_id())
+            .map_err(MlsError::internal)?
+            .ok_or(MlsError::NoSuchGroup)?;
+        Ok(())
+    }
+
+    /// What changed since the last call; to be persisted before anything is answered.
+    pub fn take_changes(&mut self) -> RowChanges {
+        self.provider.take_changes()
+    }
+
+    /// Checks a handshake message without changing anything.
+    ///
+    /// # Errors
+    /// [`MlsError::WrongEpoch`] for another epoch; otherwise what does not hold. Credentials are judged but
+    /// left in the facts: [`CommitFacts::require_verified`] refuses them.
+    pub fn stage(
+        &mut self,
+        message: &[u8],
+        judge: &Judge<'_>,
+        rules: &dyn ComponentRules,
+    ) -> Result<Observed, MlsError> {
+        let message = group::protocol_message(message)?;
+        if message.group_id() != self.group.group_id() {
+            return Err(MlsError::WrongGroup);
+        }
+        if message.epoch() != self.group.group_context().epoch() {
+            return Err(MlsError::WrongEpoch {
+                message: message.epoch().as_u64(),
+                group: self.epoch(),
+            });
+        }
+        let ProtocolMessage::PublicMessage(public) = &message else {
+            return Err(MlsError::Malformed("PublicMessage"));
+        };
+        if public.content_type() == ContentType::Application {
+            return Err(MlsError::Malformed("PublicMessage"));
+        }
+        let tag = public.confirmation_tag().cloned();
+        let processed = self
+            .group
+            .process_message(self.provider.crypto(), message)
+            .map_err(MlsError::invalid)?;
+        let sender = processed.sender().clone();
+        match processed.into_content() {
+            ProcessedMessageContent::ProposalMessage(queued)
+            | ProcessedMessageContent::ExternalJoinProposalMessage(queued) => {
+                Ok(Observed::Proposal(Box::new(proposal(*queued))))
+            }
+            ProcessedMessageContent::StagedCommitMessage(staged) => self.staged(*staged, &sender, tag, judge),
+            ProcessedMessageContent::UnresolvedAppDataCommit(unresolved) => {
+                let operations: Vec<(u16, AppDataOperation)> = unresolved
+                    .app_data_update_proposals()
+                    .map(|update| (update.component_id(), commit_facts::operation(update.operation())))
+                    .collect();
+                let changes = group::resolve(self.group.app_data_dictionary_updater(), &operations, rules)?;
+                let staged = self
+                    .group
+                    .stage_app_data_commit(self.provider.crypto(), *unresolved, changes)
+                    .map_err(MlsError::invalid)?;
+                self.staged(staged, &sender, tag, judge)
+            }
+            _ => Err(MlsError::Malformed("PublicMessage")),
+        }
+    }
+
+    fn staged(
+        &self,
+        staged: StagedCommit,
+        sender: &Sender,
+        tag: Option<ConfirmationTag>,
+        judge: &Judge<'_>,
+    ) -> Result<Observed, MlsError> {
+        let external_leaf = |staged: &StagedCommit| -> Result<LeafNodeIndex, MlsError> {
+            self.group
+                .ext_commit_sender_index(staged)
+                .map_err(MlsError::internal)
+        };
+        let facts = commit_facts::read(&staged, sender, judge, &self.provider, external_leaf)?;
+        let confirmation_tag = tag.ok_or(MlsError::Malformed("PublicMessage"))?;
+        Ok(Observed::Commit(Box::new(StagedObserved {
+            facts,
+            staged,
+            confirmation_tag,
+        })))
+    }
+
+    /// Checks that an encoded `GroupInfo` is the one of the epoch a staged commit leads to: signed by the
+    /// committer's new leaf, with that epoch's context and the commit's confirmation tag, and with
+    /// `external_pub`.
+    ///
+    /// A hub cannot check the value of `external_pub`: only members know the epoch's secret.
+    ///
+    /// # Errors
+    /// [`MlsError::GroupInfo`] names what does not match.
+    pub fn check_group_info(&self, staged: &StagedObserved, group_info: &[u8]) -> Result<(), MlsError> {
+        let info = group::parse_group_info(group_info)?;
+        if info.extensions().external_pub().is_none() {
+            return Err(MlsError::GroupInfo("external_pub is missing"));
+        }
+        if info.extensions().ratchet_tree().is_some() {
+            // draft-ietf-mimi-protocol-06 §5.3: "Both the Welcome and GroupInfo omit the ratchet_tree".
+            return Err(MlsError::GroupInfo("it carries a ratchet_tree extension"));
+        }
+        let signer = LeafNodeIndex::new(staged.facts.committer_leaf);
+        let key = staged
+            .staged
+            .update_path_leaf_node()
+            .or_else(|| self.group.leaf(signer))
+            .map(LeafNode::signature_key)
+            .ok_or(MlsError::GroupInfo("the committer has no leaf"))?
+            .clone();
+        let key = signature_key(key, self.group.ciphersuite());
+        let verified = info
+            .clone()
+            .verify(self.provider.crypto(), &key)
+            .map_err(|_| MlsError::GroupInfo("its signature is not the committer's"))?;
+        let expected = VerifiableGroupInfo::new(
+            staged.staged.group_context().clone(),
+            verified.extensions().clone(),
+            staged.confirmation_tag.clone(),
+            signer,
+            verified.signature().clone(),
+        );
+        if expected == info {
+            Ok(())
+        } else {
+            Err(MlsError::GroupInfo("it is not of the epoch the commit leads to"))
+        }
+    }
+
+    /// Merges a staged commit and checks the tree that came along.
+    ///
+    /// # Errors
+    /// [`MlsError::RatchetTree`] where `ratchet_tree` is not the new epoch's; the observer must then be
+    /// dropped, and its changes with it.
+    pub fn merge(&mut self, commit: StagedObserved, ratchet_tree: Option<&[u8]>) -> Result<(), MlsError> {
+        self.group
+            .merge_commit(self.provider.storage(), commit.staged)
+            .map_err(MlsError::internal)?;
+        match ratchet_tree {
+            Some(given) if given != self.ratchet_tree()? => Err(MlsError::RatchetTree),
+            _ => Ok(()),
+        }
+    }
+
+    /// Queues a proposal that the hub accepted; later commits may refer to it.
+    ///
+    /// # Errors
+    /// [`MlsError::Internal`] only.
+    pub fn queue(&mut self, proposal: ObservedProposal) -> Result<(), MlsError> {
+        self.group
+            .add_proposal(self.provider.storage(), proposal.queued)
+            .map_err(MlsError::internal)
+    }
+
+    /// The encoded tree of the current epoch.
+    ///
+    /// # Errors
+    /// [`MlsError::Internal`] only.
+    pub fn ratchet_tree(&self) -> Result<Vec<u8>, MlsError> {
+        group::encode(&self.group.export_ratchet_tree())
+    }
+
+    /// Current epoch.
+    #[must_use]
+    pub fn epoch(&self) -> u64 {
+        self.group.group_context().epoch().as_u64()
+    }
+
+    /// MLS group id.
+    #[must_use]
+    pub fn group_id(&self) -> &[u8] {
+        self.group.group_id().as_slice()
+    }
+
+    /// Cipher suite of the group.
+    #[must_use]
+    pub fn suite(&self) -> u16 {
+        self.group.ciphersuite().into()
+    }
+
+    /// Data of a component in the GroupContext.
+    #[must_use]
+    pub fn component(&self, component: ComponentId) -> Option<Vec<u8>> {
+        let extensions = self.group.group_context().extensions();
+        extensions
+            .app_data_dictionary()?
+            .dictionary()
+            .get(&component.0)
+            .map(<[u8]>::to_vec)
+    }
+
+    /// The external senders of the GroupContext: public key and credential, each as the extension encodes it.
+    #[must_use]
+    pub fn external_senders(&self) -> Vec<Vec<u8>> {
+        let senders = self.group.group_context().extensions().external_senders();
+        senders
+            .map(|list| {
+                list.iter()
+                    .filter_map(|sender| group::encode(sender).ok())
+                    .collect()
+            })
+            .unwrap_or_default()
+    }
+
+    /// All members, ascending by leaf.
+    pub fn members(&self) -> impl Iterator<Item = MemberLeaf> + '_ {
+        self.group.members().map(|member| MemberLeaf {
+            leaf: member.index.u32(),
+            credential: member.credential.serialized_content().to_vec(),
+            signature_key: member.signature_key,
+        })
+    }
+
+    /// The verdict on every member, ascending by leaf.
+    #[must_use]
+    pub fn judge_members(&self, judge: &Judge<'_>) -> Vec<(u32, LeafFact)> {
+        let leaves = self.group.members().map(|member| member.index);
+        leaves
+            .filter_map(|index| Some((index.u32(), judge.leaf(self.group.leaf(index)?))))
+            .collect()
+    }
+
+    /// The confirmed transcript hash, equal to the members'.
+    #[must_use]
+    pub fn transcript_hash(&self) -> &[u8] {
+        self.group.group_context().confirmed_transcript_hash()
+    }
+}
+
+/// What a new room's group looks like.
+#[derive(Debug, Clone)]
+pub struct CreatedFacts {
+    /// Its members, ascending by leaf.
+    pub leaves: Vec<(u32, LeafFact)>,
+    /// The encoded first external sender, if there is one.
+    pub hub_sender: Option<Vec<u8>>,
+}
+
+fn proposal(queued: QueuedProposal) -> ObservedProposal {
+    use openmls::prelude::Proposal;
+    let author = commit_facts::author(queued.sender());
+    let mut facts = ObservedProposal {
+        author,
+        removes: None,
+        app_data: None,
+        proposal_type: queued.proposal().proposal_type().into(),
+        reference: queued.proposal_reference_ref().as_slice().to_vec(),
+        queued,
+    };
+    match (facts.queued.proposal(), author) {
+        (Proposal::Remove(remove), _) => facts.removes = Some(remove.removed().u32()),
+        (Proposal::SelfRemove, Author::Member(leaf)) => facts.removes = Some(leaf),
+        (Proposal::AppDataUpdate(update), _) => {
+            facts.app_data = Some((update.component_id(), commit_facts::operation(update.operation())));
+        }
+        _ => {}
+    }
+    facts
+}
+
+fn signature_key(
+    key: SignaturePublicKey,
+    suite: openmls::prelude::Ciphersuite,
+) -> openmls::prelude::OpenMlsSignaturePublicKey {
+    openmls::prelude::OpenMlsSignaturePublicKey::from_signature_key(key, suite.signature_algorithm())
+}
