@@ -1,8 +1,10 @@
 //! `cargo xtask deny`: what may come in from outside, by deny.toml and the lock file.
 //!
 //! The file has the shape that cargo-deny reads; where cargo-deny is installed it judges too. Our own reading
-//! covers what must hold on a machine without it: licences, banned crates, sources, duplicates, size.
+//! covers what must hold on a machine without it: licences, banned crates, sources, duplicates, size, and that each
+//! direct dependency is explained in docs/decisions/0002-dependencies.md.
 
+mod explained;
 mod license;
 mod policy;
 
@@ -34,6 +36,11 @@ pub(crate) fn check(repo: &Repo) -> Result<Report, String> {
         let what = format!("{} packages, not fewer than {MOST_PACKAGES}", packages.len());
         report.find("Cargo.lock", 0, what, "drop a dependency or one of its features");
     }
+    explained::check(
+        &repo.read(explained::FILE)?,
+        &metadata::members(repo)?,
+        &mut report,
+    );
     cargo_deny(repo, &mut report);
     Ok(report)
 }
