@@ -7,15 +7,18 @@
 //! * [`codec`]: the TLS presentation language: [`codec::Reader`], [`codec::Encode`], [`codec::Decode`].
 //! * [`content`], [`status`]: what messages say, in deterministic CBOR.
 //! * [`mls`]: the structures of MLS that MIMI embeds without lengths.
+//! * [`client_api`], [`device_list`]: our own structures, between a device and its provider and in leaves.
 //! * [`components`], [`policy`]: what a room's state consists of.
 //! * [`protocol`]: what providers say to each other.
 //! * [`uri`]: `mimi://` identifiers, strict and canonical.
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 
 mod cbor;
+pub mod client_api;
 pub mod codec;
 pub mod components;
 pub mod content;
+pub mod device_list;
 mod enumeration;
 mod field;
 pub mod mls;

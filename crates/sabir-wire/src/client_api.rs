@@ -1,0 +1,89 @@
+//! What a device and its own provider say to each other: our own API, version 1, over HTTPS under `/client/v1/`.
+//!
+//! Where MIMI has a structure for something, the same bytes are used ([`crate::protocol`]): update, submit, key
+//! material, group info, consent. Only the rest is defined here, in the same presentation language.
+//!
+//! ```text
+//! POST auth/challenge    -> ClientAuthChallenge
+//! POST auth/sign-in      SignInRequest            -> SignInResponse      (then: Authorization: Bearer …)
+//! POST accounts          CreateAccountRequest     -> CreateAccountResponse
+//! POST devices           RegisterDeviceRequest    -> RegisterDeviceResponse
+//! POST key-packages      PublishKeyPackagesRequest-> PublishKeyPackagesResponse
+//! GET  key-packages      -> KeyPackageCountResponse
+//! POST rooms             CreateRoomRequest        -> CreateRoomResponse
+//! POST rooms/attach      AttachRequest            -> no body
+//! GET  events?after=N    -> stream of frames, each an Event
+//! POST events/ack        AckRequest               -> no body
+//! POST update/{roomId}, submit-message/{roomId}, group-info/{roomId}, key-material/{targetUser}:
+//!                        bodies and answers of MIMI
+//! ```
+//!
+//! Every answer outside 2xx has an [`ApiError`] as its body. What a request asks and is refused for a reason the
+//! request itself defines (a name that is taken) is a 200 with that code.
+//!
+//! A device signs with its MLS leaf key; the labels keep such signatures apart from MLS's own. Each signed
+//! structure names the provider, so that no other provider can use the signature.
+
+mod account;
+mod auth;
+mod device;
+mod error;
+mod event;
+mod frame;
+mod key_packages;
+mod room;
+mod secret;
+
+pub use account::{CreateAccountRequest, CreateAccountResponse, MAX_INVITE_TOKEN, MAX_USER_NAME};
+pub use auth::{
+    AUTH_EXPORTER_LABEL, ClientAuthChallenge, ClientAuthTbs, MAX_TOKEN, SignInRequest, SignInResponse,
+};
+pub use device::{RegisterDeviceCode, RegisterDeviceRequest, RegisterDeviceResponse};
+pub use error::{ApiError, ApiErrorCode};
+pub use event::{AckRequest, Event, EventBody};
+pub use frame::{FrameReader, MAX_EVENT, put_frame};
+pub use key_packages::{
+    KeyPackageCountResponse, MAX_PUBLISHED_KEY_PACKAGES, PublishKeyPackagesRequest,
+    PublishKeyPackagesResponse,
+};
+pub use room::{AttachRequest, CreateRoomOutcome, CreateRoomRequest, CreateRoomResponse};
+pub use secret::SecretBytes;
+
+/// Bytes of a request without key packages, trees or messages in it: a credential of at most 64 KiB and a list of
+/// devices.
+pub const MAX_CLIENT_REQUEST: usize = 128 << 10;
+
+/// Bytes of a request to publish KeyPackages: 100 of 20 KiB, as post-quantum suites make them.
+pub const MAX_PUBLISH_REQUEST: usize = 2 << 20;
+
+/// Paths of the API. Those that end in a slash are followed by an identifier as one path segment.
+pub mod path {
+    /// Before every path.
+    pub const PREFIX: &str = "/client/v1/";
+    /// POST, no body, answer [`super::ClientAuthChallenge`].
+    pub const CHALLENGE: &str = "/client/v1/auth/challenge";
+    /// POST [`super::SignInRequest`].
+    pub const SIGN_IN: &str = "/client/v1/auth/sign-in";
+    /// POST [`super::CreateAccountRequest`].
+    pub const ACCOUNTS: &str = "/client/v1/accounts";
+    /// POST [`super::RegisterDeviceRequest`].
+    pub const DEVICES: &str = "/client/v1/devices";
+    /// POST [`super::PublishKeyPackagesRequest`], GET [`super::KeyPackageCountResponse`].
+    pub const KEY_PACKAGES: &str = "/client/v1/key-packages";
+    /// POST [`super::CreateRoomRequest`].
+    pub const ROOMS: &str = "/client/v1/rooms";
+    /// POST [`super::AttachRequest`].
+    pub const ATTACH: &str = "/client/v1/rooms/attach";
+    /// GET with the query `after`, the last cursor in decimal; a stream of frames.
+    pub const EVENTS: &str = "/client/v1/events";
+    /// POST [`super::AckRequest`].
+    pub const ACK: &str = "/client/v1/events/ack";
+    /// POST [`crate::protocol::UpdateRequest`]; a room follows.
+    pub const UPDATE: &str = "/client/v1/update/";
+    /// POST [`crate::protocol::SubmitMessageRequest`]; a room follows.
+    pub const SUBMIT_MESSAGE: &str = "/client/v1/submit-message/";
+    /// POST [`crate::protocol::GroupInfoRequest`]; a room follows.
+    pub const GROUP_INFO: &str = "/client/v1/group-info/";
+    /// POST [`crate::protocol::KeyMaterialRequest`]; the target user follows.
+    pub const KEY_MATERIAL: &str = "/client/v1/key-material/";
+}
