@@ -54,7 +54,8 @@ pub struct SqliteStore {
 }
 
 impl SqliteStore {
-    /// Opens the store in `directory`, which it creates when it is missing. Blocks.
+    /// Opens the store in `directory`, which belongs to the store alone: it is created with mode 0700 when it is
+    /// missing, and refused when other users may enter it. Blocks.
     ///
     /// # Errors
     /// [`OpenError`]: another process has it, it is from a newer version, it is not private, or it cannot be read.

@@ -10,6 +10,7 @@
 mod action;
 mod backend;
 mod faults;
+mod people;
 mod random;
 mod snapshot;
 mod sqlite;
