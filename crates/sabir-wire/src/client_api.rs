@@ -10,6 +10,7 @@
 //! POST devices           RegisterDeviceRequest    -> RegisterDeviceResponse
 //! POST key-packages      PublishKeyPackagesRequest-> PublishKeyPackagesResponse
 //! GET  key-packages      -> KeyPackageCountResponse
+//! GET  hub               -> HubIdentity
 //! POST rooms             CreateRoomRequest        -> CreateRoomResponse
 //! POST rooms/attach      AttachRequest            -> no body
 //! GET  events?after=N    -> stream of frames, each an Event
@@ -30,6 +31,7 @@ mod device;
 mod error;
 mod event;
 mod frame;
+mod hub;
 mod key_packages;
 mod room;
 mod secret;
@@ -42,6 +44,7 @@ pub use device::{RegisterDeviceCode, RegisterDeviceRequest, RegisterDeviceRespon
 pub use error::{ApiError, ApiErrorCode};
 pub use event::{AckRequest, Event, EventBody};
 pub use frame::{FrameReader, MAX_EVENT, put_frame};
+pub use hub::HubIdentity;
 pub use key_packages::{
     KeyPackageCountResponse, MAX_PUBLISHED_KEY_PACKAGES, PublishKeyPackagesRequest,
     PublishKeyPackagesResponse,
@@ -70,6 +73,8 @@ pub mod path {
     pub const DEVICES: &str = "/client/v1/devices";
     /// POST [`super::PublishKeyPackagesRequest`], GET [`super::KeyPackageCountResponse`].
     pub const KEY_PACKAGES: &str = "/client/v1/key-packages";
+    /// GET [`super::HubIdentity`].
+    pub const HUB: &str = "/client/v1/hub";
     /// POST [`super::CreateRoomRequest`].
     pub const ROOMS: &str = "/client/v1/rooms";
     /// POST [`super::AttachRequest`].
