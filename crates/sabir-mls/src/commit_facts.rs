@@ -1,7 +1,8 @@
 //! What a staged commit would do, read off before anybody merges it.
 
-use openmls::group::StagedCommit;
+use openmls::group::{PublicGroup, StagedCommit};
 use openmls::prelude::{LeafNode, LeafNodeIndex, Proposal, Sender, SenderExtensionIndex};
+use sabir_wire::device_list::DEVICE_LIST;
 use sabir_wire::uri::{ClientUri, UserUri};
 use tls_codec::Serialize as _;
 
@@ -9,7 +10,7 @@ use crate::app_data::AppDataOperation;
 use crate::error::MlsError;
 use crate::identity::{ClientCredential, CredentialError, Freshness, TrustAnchors, VerifiedClient};
 use crate::key_package;
-use crate::leaf::{self, DEVICE_LIST};
+use crate::leaf;
 use crate::provider::Provider;
 
 /// Who sent a proposal or commit.
@@ -86,6 +87,8 @@ pub struct CommitFacts {
     pub removes: Vec<RemoveFact>,
     /// Leaves changed by Update proposals: author's leaf and the new leaf.
     pub updates: Vec<(Author, LeafFact)>,
+    /// The old leaves of members that an update or the path of a member's commit replaces.
+    pub replaced: Vec<(u32, LeafFact)>,
     /// AppDataUpdate proposals.
     pub app_data: Vec<AppDataFact>,
     /// Types of proposals this reader has no field for (GroupContextExtensions, ReInit, PSK, custom).
@@ -193,18 +196,21 @@ fn external_index(index: SenderExtensionIndex) -> u32 {
     <[u8; 4]>::try_from(bytes.as_slice()).map_or(u32::MAX, u32::from_be_bytes)
 }
 
-/// Reads the facts off a staged commit. `external_leaf` finds the leaf an external joiner takes.
+/// Reads the facts off a commit staged in `group`.
 pub(crate) fn read(
     staged: &StagedCommit,
     sender: &Sender,
     judge: &Judge<'_>,
     provider: &Provider,
-    external_leaf: impl Fn(&StagedCommit) -> Result<LeafNodeIndex, MlsError>,
+    group: &PublicGroup,
 ) -> Result<CommitFacts, MlsError> {
     let committer = author(sender);
     let committer_leaf = match committer {
         Author::Member(leaf) => leaf,
-        Author::NewMember => external_leaf(staged)?.u32(),
+        Author::NewMember => group
+            .ext_commit_sender_index(staged)
+            .map_err(MlsError::internal)?
+            .u32(),
         Author::External(_) => return Err(MlsError::Malformed("Commit")),
     };
     let context = staged.group_context();
@@ -215,6 +221,7 @@ pub(crate) fn read(
         adds: Vec::new(),
         removes: Vec::new(),
         updates: Vec::new(),
+        replaced: Vec::new(),
         app_data: Vec::new(),
         others: Vec::new(),
         epoch: context.epoch().as_u64(),
@@ -223,6 +230,9 @@ pub(crate) fn read(
             None => Vec::new(),
         },
     };
+    if facts.path_leaf.is_some() {
+        facts.replaced.extend(old_leaf(group, committer, judge));
+    }
     for queued in staged.queued_proposals() {
         let author = author(queued.sender());
         match queued.proposal() {
@@ -247,7 +257,10 @@ pub(crate) fn read(
                     });
                 }
             }
-            Proposal::Update(update) => facts.updates.push((author, judge.leaf(update.leaf_node()))),
+            Proposal::Update(update) => {
+                facts.replaced.extend(old_leaf(group, author, judge));
+                facts.updates.push((author, judge.leaf(update.leaf_node())));
+            }
             Proposal::AppDataUpdate(update) => facts.app_data.push(AppDataFact {
                 author,
                 component: update.component_id(),
@@ -258,6 +271,16 @@ pub(crate) fn read(
         }
     }
     Ok(facts)
+}
+
+/// A member's leaf as it is now. It is in the tree already, so its validity in time is not asked.
+fn old_leaf(group: &PublicGroup, author: Author, judge: &Judge<'_>) -> Option<(u32, LeafFact)> {
+    let Author::Member(leaf) = author else { return None };
+    let judge = Judge {
+        anchors: judge.anchors,
+        freshness: Freshness::Ignored,
+    };
+    Some((leaf, judge.leaf(group.leaf(LeafNodeIndex::new(leaf))?)))
 }
 
 pub(crate) fn operation(

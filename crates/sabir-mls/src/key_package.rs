@@ -4,12 +4,13 @@ use openmls::prelude::{
     DeserializeBytes as _, KeyPackage, KeyPackageIn, OpenMlsProvider as _, ProtocolVersion,
 };
 use rand_core::CryptoRng;
+use sabir_wire::device_list::DEVICE_LIST;
 
 use crate::commit_facts::Judge;
 use crate::error::MlsError;
 use crate::group;
 use crate::identity::{Freshness, TrustAnchors, VerifiedClient};
-use crate::leaf::{self, DEVICE_LIST, Device};
+use crate::leaf::{self, Device};
 use crate::provider::Provider;
 use crate::rows::{RowChanges, Rows};
 

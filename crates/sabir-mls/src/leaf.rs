@@ -10,6 +10,7 @@ use openmls::prelude::{
     Extensions, LeafNode, Lifetime, ProposalType, ProtocolVersion, SignaturePublicKey,
 };
 use sabir_wire::codec::{Decode, Encode};
+use sabir_wire::device_list::DEVICE_LIST;
 use sabir_wire::mls::{ComponentId, ComponentsList};
 
 use crate::error::MlsError;
@@ -21,9 +22,6 @@ const LIFETIME_MARGIN: u64 = 60 * 60;
 /// How long the library may accept a leaf, in seconds: 24 months. Freshness is judged by our own rules with a
 /// passed-in time; this bound only keeps a client that replays an old Add from sticking.
 const LIFETIME: u64 = 2 * 365 * 24 * 60 * 60;
-
-/// The component that carries a person's signed device list, in leaves and key packages: private use.
-pub const DEVICE_LIST: ComponentId = ComponentId(0x8001);
 
 /// Components a client of this implementation understands, ascending.
 pub const SUPPORTED_COMPONENTS: &[ComponentId] = &[

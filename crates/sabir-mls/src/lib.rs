@@ -28,4 +28,4 @@ pub mod suite;
 
 pub use commit_facts::{AddFact, AppDataFact, Author, CommitFacts, Judge, LeafFact, RemoveFact};
 pub use error::MlsError;
-pub use leaf::{DEVICE_LIST, Device, SUPPORTED_COMPONENTS};
+pub use leaf::{Device, SUPPORTED_COMPONENTS};

@@ -197,12 +197,7 @@ impl Observer {
         tag: Option<ConfirmationTag>,
         judge: &Judge<'_>,
     ) -> Result<Observed, MlsError> {
-        let external_leaf = |staged: &StagedCommit| -> Result<LeafNodeIndex, MlsError> {
-            self.group
-                .ext_commit_sender_index(staged)
-                .map_err(MlsError::internal)
-        };
-        let facts = commit_facts::read(&staged, sender, judge, &self.provider, external_leaf)?;
+        let facts = commit_facts::read(&staged, sender, judge, &self.provider, &self.group)?;
         let confirmation_tag = tag.ok_or(MlsError::Malformed("PublicMessage"))?;
         Ok(Observed::Commit(Box::new(StagedObserved {
             facts,

@@ -6,6 +6,7 @@
     clippy::indexing_slicing,
     reason = "tests"
 )]
+#![allow(clippy::disallowed_methods, reason = "tests read vectors")]
 
 mod kat_support;
 

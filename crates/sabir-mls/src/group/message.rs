@@ -2,8 +2,8 @@
 
 use openmls::framing::SafeAadItem;
 use openmls::prelude::{
-    DeserializeBytes as _, LeafNodeIndex, MlsMessageIn, OpenMlsProvider as _, ProcessMessageError,
-    ProcessedMessage, ProcessedMessageContent, ProtocolMessage, Sender, StagedCommit,
+    DeserializeBytes as _, MlsMessageIn, OpenMlsProvider as _, ProcessMessageError, ProcessedMessage,
+    ProcessedMessageContent, ProtocolMessage, Sender, StagedCommit,
 };
 use rand_core::CryptoRng;
 
@@ -159,12 +159,7 @@ impl Group {
         sender: &Sender,
         judge: &Judge<'_>,
     ) -> Result<Incoming, MlsError> {
-        let external_leaf = |staged: &StagedCommit| -> Result<LeafNodeIndex, MlsError> {
-            self.group
-                .ext_commit_sender_index(staged)
-                .map_err(MlsError::internal)
-        };
-        let facts = commit_facts::read(&staged, sender, judge, &self.provider, external_leaf)?;
+        let facts = commit_facts::read(&staged, sender, judge, &self.provider, self.group.public_group())?;
         let removes_self = staged.self_removed();
         Ok(Incoming::Commit(Box::new(StagedGroupCommit {
             facts,

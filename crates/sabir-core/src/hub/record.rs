@@ -1,0 +1,88 @@
+use std::collections::BTreeMap;
+
+use sabir_mls::rows::{RowChanges, Rows};
+use sabir_wire::codec::{Decode, DecodeError, Encode, Reader, put_opaque, put_vec};
+use sabir_wire::uri::UserUri;
+
+use crate::Millis;
+use crate::scope::{engine_key, engine_row};
+
+const ROW: &str = "hub";
+const MAX_USERS: usize = 4 << 20;
+const MAX_GROUP_INFO: usize = 8 << 20;
+
+/// What a hub remembers of a room beside the group itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Record {
+    /// The latest acceptance time; later ones are not earlier.
+    pub(super) last_accepted: Millis,
+    /// The highest version of each person's device list that a leaf of theirs has carried.
+    pub(super) device_lists: BTreeMap<UserUri, u64>,
+    /// The encoded GroupInfo of the current epoch, without tree.
+    pub(super) group_info: Vec<u8>,
+}
+
+impl Record {
+    pub(super) fn read(rows: &Rows) -> Result<Self, DecodeError> {
+        match engine_row(rows, ROW) {
+            Some(bytes) => Self::from_bytes(bytes),
+            None => Ok(Self::default()),
+        }
+    }
+
+    pub(super) fn write(&self, changes: &mut RowChanges) {
+        changes.put(engine_key(ROW), self.to_bytes());
+    }
+}
+
+struct Seen {
+    user: UserUri,
+    version: u64,
+}
+
+impl Encode for Seen {
+    fn encode(&self, out: &mut Vec<u8>) {
+        self.user.encode(out);
+        self.version.encode(out);
+    }
+}
+
+impl Decode for Seen {
+    const NAME: &'static str = "Seen";
+    fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            user: r.read_as("user")?,
+            version: r.u64("version")?,
+        })
+    }
+}
+
+impl Encode for Record {
+    fn encode(&self, out: &mut Vec<u8>) {
+        self.last_accepted.encode(out);
+        let seen: Vec<Seen> = self
+            .device_lists
+            .iter()
+            .map(|(user, version)| Seen {
+                user: user.clone(),
+                version: *version,
+            })
+            .collect();
+        put_vec(out, &seen);
+        put_opaque(out, &self.group_info);
+    }
+}
+
+impl Decode for Record {
+    const NAME: &'static str = "HubRecord";
+    fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let last_accepted = r.u64("last_accepted")?;
+        let seen: Vec<Seen> = r.list("device_lists", MAX_USERS)?;
+        let device_lists = seen.into_iter().map(|seen| (seen.user, seen.version)).collect();
+        Ok(Self {
+            last_accepted,
+            device_lists,
+            group_info: r.opaque("group_info", MAX_GROUP_INFO)?.to_vec(),
+        })
+    }
+}

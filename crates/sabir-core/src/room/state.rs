@@ -1,0 +1,100 @@
+use sabir_wire::codec::{Decode, DecodeError};
+use sabir_wire::components::{ParticipantListData, RoomMetaData, UserRolePair};
+use sabir_wire::mls::ComponentId;
+use sabir_wire::policy::{BaseRoomPolicy, Role, RoleData};
+use sabir_wire::protocol::FrankingAgentData;
+use sabir_wire::uri::{Domain, UserUri};
+use thiserror::Error;
+
+/// A room's state as the GroupContext's dictionary holds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RoomState {
+    /// Who takes part, with which role.
+    pub participants: ParticipantListData,
+    /// The roles.
+    pub roles: RoleData,
+    /// The base policy.
+    pub base: BaseRoomPolicy,
+    /// Name and description.
+    pub metadata: RoomMetaData,
+    /// Whose signature is on franks, where the room has them.
+    pub franking_agent: Option<FrankingAgentData>,
+}
+
+/// Why a dictionary is not a room's state.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum StateError {
+    /// A component that every room has is missing.
+    #[error("component {0:#06x} is missing")]
+    Missing(u16),
+    /// A component does not decode.
+    #[error("component {component:#06x} is malformed")]
+    Malformed {
+        /// Which.
+        component: u16,
+        /// Where and why.
+        source: DecodeError,
+    },
+}
+
+impl RoomState {
+    /// Reads the state through `component`, which looks up the dictionary.
+    ///
+    /// # Errors
+    /// [`StateError`] names the component.
+    pub fn read(component: impl Fn(ComponentId) -> Option<Vec<u8>>) -> Result<Self, StateError> {
+        Ok(Self {
+            participants: required(&component, ComponentId::PARTICIPANT_LIST)?,
+            roles: required(&component, ComponentId::ROLES_LIST)?,
+            base: required(&component, ComponentId::BASE_ROOM_POLICY)?,
+            metadata: required(&component, ComponentId::ROOM_METADATA)?,
+            franking_agent: optional(&component, ComponentId::FRANKING_AGENT)?,
+        })
+    }
+
+    /// The participant list's entry of a user.
+    #[must_use]
+    pub fn participant(&self, user: &UserUri) -> Option<&UserRolePair> {
+        self.participants
+            .participants
+            .iter()
+            .find(|entry| entry.user == *user)
+    }
+
+    /// The role of a user who is on the list.
+    #[must_use]
+    pub fn role_of(&self, user: &UserUri) -> Option<&Role> {
+        let index = self.participant(user)?.role_index;
+        self.roles.roles.iter().find(|role| role.role_index == index)
+    }
+
+    /// Providers of all participants.
+    pub fn providers(&self) -> impl Iterator<Item = &Domain> {
+        self.participants
+            .participants
+            .iter()
+            .map(|entry| entry.user.authority())
+    }
+}
+
+fn required<T: Decode>(
+    component: impl Fn(ComponentId) -> Option<Vec<u8>>,
+    id: ComponentId,
+) -> Result<T, StateError> {
+    optional(component, id)?.ok_or(StateError::Missing(id.0))
+}
+
+fn optional<T: Decode>(
+    component: impl Fn(ComponentId) -> Option<Vec<u8>>,
+    id: ComponentId,
+) -> Result<Option<T>, StateError> {
+    let Some(bytes) = component(id) else {
+        return Ok(None);
+    };
+    T::from_bytes(&bytes)
+        .map(Some)
+        .map_err(|source| StateError::Malformed {
+            component: id.0,
+            source,
+        })
+}
