@@ -1,0 +1,261 @@
+//! Messages, in the order of their rooms.
+//!
+//! The position of a message is the room's order as its hub made it. A message that was written here and has not
+//! come back from the hub has no place in that order yet: it stands at [`UNORDERED`] plus its local id, behind
+//! everything, and moves once.
+
+use rusqlite::OptionalExtension as _;
+use serde::{Deserialize, Serialize};
+
+use super::outbox::number;
+use super::values::{from_json, to_json};
+use super::{StoreError, Tx};
+use crate::types::MessageState;
+
+/// Positions from here on are those of messages that the hub has not put into the room's order.
+pub const UNORDERED: u64 = 1 << 62;
+
+const TABLE: &str = "timeline";
+const COLUMNS: &str = "id, room, position, local, value";
+
+/// A message as the store keeps it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// The sender's URI.
+    pub sender: String,
+    /// The text of the message.
+    pub text: String,
+    /// The decrypted application data, exactly, in base64: what its franking tag covers. Empty until it is known.
+    pub content: String,
+    /// The message id of draft-ietf-mimi-content §3.3, in hexadecimal.
+    pub message_id: Option<String>,
+    /// When the hub accepted it, or while that is not known, when it was written; milliseconds since the epoch.
+    pub timestamp: u64,
+    /// Where it stands.
+    pub state: MessageState,
+    /// Whether the person of this profile wrote it.
+    pub own: bool,
+    /// Whether credential and frank held.
+    pub verified: bool,
+    /// What is wrong with it.
+    pub problem: Option<String>,
+}
+
+/// A message and where it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TimelineRow {
+    /// Its number in the profile, never used again.
+    pub id: u64,
+    /// Its place in the room.
+    pub position: u64,
+    /// What its sender was told, when it was written here.
+    pub local_id: Option<u64>,
+    /// The message.
+    pub entry: Entry,
+}
+
+impl Tx<'_> {
+    /// Appends a message at the end of its room's order. `None` where the room has a message of that id already:
+    /// it came twice.
+    ///
+    /// # Errors
+    /// Failures of the database.
+    pub fn append_message(&mut self, room: &str, entry: &Entry) -> Result<Option<u64>, StoreError> {
+        if let Some(id) = &entry.message_id
+            && self.message_by_id(room, id)?.is_some()
+        {
+            return Ok(None);
+        }
+        let position = self.next_position(room)?;
+        self.insert(room, position, 0, entry).map(Some)
+    }
+
+    /// Appends a message that was written here, outside of the room's order. Says its number.
+    ///
+    /// # Errors
+    /// Failures of the database.
+    pub fn append_queued(&mut self, room: &str, local_id: u64, entry: &Entry) -> Result<u64, StoreError> {
+        self.insert(
+            room,
+            number(UNORDERED.saturating_add(local_id))?,
+            number(local_id)?,
+            entry,
+        )
+    }
+
+    /// Replaces what is kept of a message, where it stands.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] where there is no such message.
+    pub fn update_message(&mut self, room: &str, id: u64, entry: &Entry) -> Result<(), StoreError> {
+        let room = self.room_hash(room);
+        let message = self.message_hash(&room, entry);
+        let sealed = self
+            .sealer
+            .seal(TABLE, &row_id(&room, id), &to_json(TABLE, entry)?)?;
+        let changed = self
+            .sql
+            .prepare_cached("UPDATE timeline SET message = ?3, value = ?4 WHERE id = ?1 AND room = ?2")?
+            .execute((number(id)?, room.as_slice(), message, sealed))?;
+        if changed == 1 {
+            Ok(())
+        } else {
+            Err(StoreError::Conflict("no such message"))
+        }
+    }
+
+    /// Moves a message that was outside of the room's order to its end. One that is in the order stays.
+    ///
+    /// # Errors
+    /// Failures of the database.
+    pub fn put_in_order(&mut self, room: &str, id: u64) -> Result<(), StoreError> {
+        let row = self
+            .message(room, id)?
+            .ok_or(StoreError::Conflict("no such message"))?;
+        if row.position < UNORDERED {
+            return Ok(());
+        }
+        let position = self.next_position(room)?;
+        self.sql
+            .prepare_cached("UPDATE timeline SET position = ?2 WHERE id = ?1")?
+            .execute((number(id)?, position))?;
+        Ok(())
+    }
+
+    /// One message by its number.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`].
+    pub fn message(&self, room: &str, id: u64) -> Result<Option<TimelineRow>, StoreError> {
+        let room = self.room_hash(room);
+        let sql = format!("SELECT {COLUMNS} FROM timeline WHERE id = ?1 AND room = ?2");
+        let mut statement = self.sql.prepare_cached(&sql)?;
+        let found = statement
+            .query_row((number(id)?, room.as_slice()), raw)
+            .optional()?;
+        found.map(|row| self.open_message(row)).transpose()
+    }
+
+    /// One message by its message id, in hexadecimal.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`].
+    pub fn message_by_id(&self, room: &str, message_id: &str) -> Result<Option<TimelineRow>, StoreError> {
+        let room = self.room_hash(room);
+        let message = self.sealer.hash("message", &[&room, message_id.as_bytes()]);
+        let sql = format!("SELECT {COLUMNS} FROM timeline WHERE room = ?1 AND message = ?2");
+        let mut statement = self.sql.prepare_cached(&sql)?;
+        let found = statement
+            .query_row((room.as_slice(), message.as_slice()), raw)
+            .optional()?;
+        found.map(|row| self.open_message(row)).transpose()
+    }
+
+    /// One message by what its sender here was told; with its room's hash left out, since local ids are unique.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`].
+    pub fn message_by_local_id(&self, local_id: u64) -> Result<Option<TimelineRow>, StoreError> {
+        let sql = format!("SELECT {COLUMNS} FROM timeline WHERE local = ?1 AND local <> 0");
+        let mut statement = self.sql.prepare_cached(&sql)?;
+        let found = statement.query_row([number(local_id)?], raw).optional()?;
+        found.map(|row| self.open_message(row)).transpose()
+    }
+
+    /// The last `limit` messages before position `before`, oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`].
+    pub fn timeline(
+        &self,
+        room: &str,
+        before: Option<u64>,
+        limit: u32,
+    ) -> Result<Vec<TimelineRow>, StoreError> {
+        let room = self.room_hash(room);
+        let before = before.map_or(Ok(i64::MAX), number)?;
+        let sql = format!(
+            "SELECT {COLUMNS} FROM timeline WHERE room = ?1 AND position < ?2 ORDER BY position DESC LIMIT ?3"
+        );
+        let mut statement = self.sql.prepare_cached(&sql)?;
+        let mut found = statement.query((room.as_slice(), before, limit))?;
+        let mut rows = Vec::new();
+        while let Some(row) = found.next()? {
+            rows.push(self.open_message(raw(row)?)?);
+        }
+        rows.reverse();
+        Ok(rows)
+    }
+
+    fn insert(&mut self, room: &str, position: i64, local: i64, entry: &Entry) -> Result<u64, StoreError> {
+        let room = self.room_hash(room);
+        let message = self.message_hash(&room, entry);
+        // The row's number is part of what the value is bound to, so the row has to be there first.
+        self.sql
+            .prepare_cached(
+                "INSERT INTO timeline (room, position, message, local, value) VALUES (?1, ?2, ?3, ?4, x'')",
+            )?
+            .execute((room.as_slice(), position, message, local))?;
+        let rowid = self.sql.last_insert_rowid();
+        let id = u64::try_from(rowid).map_err(|_| StoreError::Damaged(TABLE))?;
+        let sealed = self
+            .sealer
+            .seal(TABLE, &row_id(&room, id), &to_json(TABLE, entry)?)?;
+        self.sql
+            .prepare_cached("UPDATE timeline SET value = ?2 WHERE id = ?1")?
+            .execute((rowid, sealed))?;
+        Ok(id)
+    }
+
+    fn next_position(&mut self, room: &str) -> Result<i64, StoreError> {
+        let room = self.room_hash(room);
+        self.sql
+            .prepare_cached(
+                "UPDATE rooms SET last_position = last_position + 1 WHERE room = ?1 RETURNING last_position",
+            )?
+            .query_row([room.as_slice()], |row| row.get(0))
+            .optional()?
+            .ok_or(StoreError::Conflict("no such room"))
+    }
+
+    fn message_hash(&self, room: &[u8], entry: &Entry) -> Vec<u8> {
+        match &entry.message_id {
+            Some(id) => self.sealer.hash("message", &[room, id.as_bytes()]).to_vec(),
+            None => Vec::new(),
+        }
+    }
+
+    fn open_message(&self, row: Raw) -> Result<TimelineRow, StoreError> {
+        let damaged = || StoreError::Damaged(TABLE);
+        let id = u64::try_from(row.id).map_err(|_| damaged())?;
+        let bytes = self.sealer.open(TABLE, &row_id(&row.room, id), &row.sealed)?;
+        Ok(TimelineRow {
+            id,
+            position: u64::try_from(row.position).map_err(|_| damaged())?,
+            local_id: u64::try_from(row.local).ok().filter(|local| *local != 0),
+            entry: from_json(TABLE, &bytes)?,
+        })
+    }
+}
+
+struct Raw {
+    id: i64,
+    room: Vec<u8>,
+    position: i64,
+    local: i64,
+    sealed: Vec<u8>,
+}
+
+fn raw(row: &rusqlite::Row<'_>) -> rusqlite::Result<Raw> {
+    Ok(Raw {
+        id: row.get(0)?,
+        room: row.get(1)?,
+        position: row.get(2)?,
+        local: row.get(3)?,
+        sealed: row.get(4)?,
+    })
+}
+
+fn row_id(room: &[u8], id: u64) -> Vec<u8> {
+    [room, &id.to_be_bytes()].concat()
+}

@@ -1,0 +1,177 @@
+//! Messages, rooms and events as faces see them.
+//!
+//! Every type is plain data and serialises to JSON with the field names written here; a field may be added, none
+//! changes its meaning. Times are milliseconds since the UNIX epoch. People are named by address
+//! (`bob@b.example`), rooms by their `mimi://` identifier.
+
+use serde::{Deserialize, Serialize};
+
+/// The account of a profile.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Account {
+    /// The person's address.
+    pub address: String,
+    /// The person's identifier.
+    pub user: String,
+    /// This device's identifier.
+    pub client: String,
+    /// The provider's domain.
+    pub provider: String,
+    /// What the person called this device.
+    pub device_name: String,
+}
+
+/// Where a message stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MessageState {
+    /// Written down here, and on its way: the hub has not accepted it yet.
+    Queued,
+    /// Accepted by the room's hub.
+    Sent,
+    /// Somebody else's, or one's own from another device.
+    Received,
+    /// It will not be sent; [`Message::problem`] says why.
+    Failed,
+}
+
+/// A message in a timeline.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Message {
+    /// The room's identifier. For a message to somebody whose room does not exist yet, empty.
+    pub room: String,
+    /// Number of the message within this profile. It never changes and is never used again.
+    pub id: u64,
+    /// Where the message stands in the room: larger is later. It changes once for a message sent from here, when
+    /// the hub has put it into the room's order.
+    pub position: u64,
+    /// The message id of draft-ietf-mimi-content §3.3, in hexadecimal; absent until the message is encrypted.
+    pub message_id: Option<String>,
+    /// What `send_text` returned, for messages sent from here.
+    pub local_id: Option<u64>,
+    /// The sender's address.
+    pub from: String,
+    /// The text, as the sender wrote it: a face must strip control characters before it shows them.
+    pub text: String,
+    /// When the hub accepted it, or for a queued message when it was written.
+    pub timestamp_ms: u64,
+    /// Where it stands.
+    pub state: MessageState,
+    /// Whether the person of this profile wrote it.
+    pub own: bool,
+    /// Whether its sender was proven: by a certificate that holds and by the hub's frank where the room has one.
+    pub verified: bool,
+    /// What is wrong with it, in a sentence for people.
+    pub problem: Option<String>,
+}
+
+/// What a room is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RoomKind {
+    /// Two people, for good.
+    Direct,
+    /// Any number of people.
+    Group,
+}
+
+/// A room in the list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Room {
+    /// The room's identifier.
+    pub room: String,
+    /// What it is for.
+    pub kind: RoomKind,
+    /// In a direct room, the other person's address.
+    pub with: Option<String>,
+    /// Everybody on the room's participant list, by address, oneself included.
+    pub members: Vec<String>,
+    /// The domain of the provider that orders the room's messages.
+    pub hub: String,
+    /// Whether messages can be sent, and if not, why: a sentence for people.
+    pub blocked: Option<String>,
+    /// When this device joined.
+    pub joined_ms: u64,
+    /// The last message of the room, if there is one.
+    pub last: Option<Message>,
+}
+
+/// Whether the provider is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Connection {
+    /// Not reached, and nobody tries: before the start, or after the end.
+    Offline,
+    /// Being reached; what is written meanwhile waits.
+    Connecting,
+    /// Signed in, and events flow.
+    Online,
+    /// The provider no longer takes this device: signing in was refused.
+    Refused,
+}
+
+/// Something that happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Event {
+    /// A message is new in a timeline.
+    MessageAdded {
+        /// The message.
+        message: Message,
+    },
+    /// A message's state, position or id changed.
+    MessageChanged {
+        /// The message, as it is now.
+        message: Message,
+    },
+    /// A room is new in the list.
+    RoomAdded {
+        /// The room.
+        room: Room,
+    },
+    /// A room's members or state changed.
+    RoomChanged {
+        /// The room, as it is now.
+        room: Room,
+    },
+    /// Something a person must know about a room.
+    Alarm {
+        /// The room's identifier.
+        room: String,
+        /// What it is, in a sentence for people.
+        text: String,
+    },
+    /// The connection changed. It is told to subscribers of the moment and has no cursor of its own.
+    Connection {
+        /// To this.
+        state: Connection,
+    },
+    /// Events between the subscriber's cursor and the next event are no longer kept: read the lists anew.
+    Missed,
+}
+
+/// An event and the cursor after it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notice {
+    /// Subscribing after this cursor continues behind this event.
+    pub cursor: u64,
+    /// The event.
+    pub event: Event,
+}
+
+/// What became of a message that was sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outgoing {
+    /// What `send_text` returned.
+    pub local_id: u64,
+    /// Where it stands.
+    pub state: MessageState,
+    /// The room's identifier, once there is a room.
+    pub room: Option<String>,
+    /// The message id of draft-ietf-mimi-content §3.3, in hexadecimal, once it is encrypted.
+    pub message_id: Option<String>,
+    /// When the hub accepted it.
+    pub accepted_ms: Option<u64>,
+    /// Why it failed, or why it waits.
+    pub problem: Option<String>,
+}
