@@ -1,5 +1,8 @@
 //! The command line of `sabird`. stdout is data, stderr is talk.
 
+mod admin;
+mod run;
+
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -10,10 +13,13 @@ use crate::config::{self, Config};
 
 /// Runs a provider of MIMI messaging, and administers it.
 #[derive(Debug, Parser)]
-#[command(name = "sabird", version)]
+#[command(name = "sabird", version, args_conflicts_with_subcommands = false)]
 struct Cli {
+    /// The configuration file. Without a command the provider runs.
+    #[arg(long, global = true, default_value = "/etc/sabird.toml")]
+    config: PathBuf,
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -21,6 +27,12 @@ enum Command {
     /// Print or check a configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Invite people.
+    #[command(subcommand)]
+    Invite(admin::InviteCommand),
+    /// Look at accounts.
+    #[command(subcommand)]
+    Account(admin::AccountCommand),
 }
 
 #[derive(Debug, Subcommand)]
@@ -58,11 +70,13 @@ pub fn main() -> ExitCode {
 
 fn run(cli: Cli) -> Result<(), Failure> {
     match cli.command {
-        Command::Config(ConfigCommand::Default) => print(&config::example()),
-        Command::Config(ConfigCommand::Check { file }) => {
-            Config::load(&file)?;
-            Ok(())
+        None => run::run(Config::load(&cli.config)?),
+        Some(Command::Config(ConfigCommand::Default)) => print(&config::example()),
+        Some(Command::Config(ConfigCommand::Check { file })) => {
+            Config::load(&file).map(drop).map_err(Failure::from)
         }
+        Some(Command::Invite(command)) => admin::invite(&Config::load(&cli.config)?, command),
+        Some(Command::Account(command)) => admin::account(&Config::load(&cli.config)?, command),
     }
 }
 

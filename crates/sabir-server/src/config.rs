@@ -75,8 +75,8 @@ settings! {
         pub streams_per_connection: u32 = 128,
         /// Size of all header fields of one request, in bytes.
         pub header_bytes: u32 = 16_384,
-        /// Size of a request's body, in bytes, except where another limit is named.
-        pub body_bytes: usize = 8 * 1024 * 1024,
+        /// Size of a request's body, in bytes; endpoints with small requests take less.
+        pub body_bytes: usize = 16 * 1024 * 1024,
         /// Memory for the bodies of all requests together, in bytes; above it requests are answered 503.
         pub body_memory_bytes: usize = 512 * 1024 * 1024,
         /// Size of one uploaded file, in bytes (already encrypted by the client).

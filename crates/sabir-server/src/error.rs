@@ -1,13 +1,14 @@
 //! What a request can fail with, and how that is told.
 //!
 //! Handlers return [`Error`]; [`Error::status`] is the one place that maps it to HTTP. Under `/mimi` the body is
-//! one line of text; under `/client` the router turns the same error into that API's structure. Nothing here
+//! one line of text; under `/client` the listener turns the same error into that API's structure. Nothing here
 //! holds user data: what is logged about a refused request is its kind and its path's pattern.
 
 use std::time::Duration;
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use sabir_wire::client_api::ApiErrorCode;
 
 /// Why a request is not served.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -49,6 +50,9 @@ pub enum Error {
     /// No token, or not one that counts.
     #[error("a valid token is needed here")]
     Unauthenticated,
+    /// The token was good; the device signs in again.
+    #[error("the token has expired")]
+    TokenExpired,
     /// The caller is known and may not.
     #[error("not allowed: {0}")]
     Denied(&'static str),
@@ -100,12 +104,31 @@ impl Error {
             Self::NoCertificate | Self::NotThePeer | Self::WrongAuthority(_) | Self::Denied(_) => {
                 StatusCode::FORBIDDEN
             }
-            Self::Unauthenticated => StatusCode::UNAUTHORIZED,
+            Self::Unauthenticated | Self::TokenExpired => StatusCode::UNAUTHORIZED,
             Self::Conflict(_) => StatusCode::CONFLICT,
             Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Self::Upstream(_) => StatusCode::BAD_GATEWAY,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// The code that tells it in the client API, which has its own status for each.
+    #[must_use]
+    pub fn api_code(&self) -> ApiErrorCode {
+        match self {
+            Self::Malformed(_) | Self::Method => ApiErrorCode::MALFORMED,
+            Self::NoEndpoint | Self::NotFound(_) | Self::WrongHost => ApiErrorCode::NOT_FOUND,
+            Self::BodyTooLarge { .. } => ApiErrorCode::TOO_LARGE,
+            Self::NoCertificate | Self::NotThePeer | Self::WrongAuthority(_) | Self::Denied(_) => {
+                ApiErrorCode::FORBIDDEN
+            }
+            Self::Unauthenticated => ApiErrorCode::UNAUTHORIZED,
+            Self::TokenExpired => ApiErrorCode::TOKEN_EXPIRED,
+            Self::Conflict(_) => ApiErrorCode::CONFLICT,
+            Self::TooMany { .. } => ApiErrorCode::RATE_LIMITED,
+            Self::BodyTooSlow | Self::Unavailable { .. } | Self::Upstream(_) => ApiErrorCode::UNAVAILABLE,
+            Self::Internal(_) => ApiErrorCode::INTERNAL,
         }
     }
 
@@ -139,7 +162,7 @@ impl IntoResponse for Error {
                 .headers_mut()
                 .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
-        // The client API's router finds it here and writes its own body.
+        // For answers of the client API the listener finds it here and writes another body.
         response.extensions_mut().insert(self);
         response
     }

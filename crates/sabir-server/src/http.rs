@@ -14,6 +14,7 @@
 
 mod authority;
 mod body;
+mod client_errors;
 mod connection;
 mod context;
 mod directory;
@@ -21,7 +22,7 @@ mod listener;
 mod quota;
 
 pub use authority::{Claim, authorise_from};
-pub use body::{BodyRules, Payload};
+pub use body::{BodyRules, Payload, at_most};
 pub use connection::ConnectionRules;
 pub use context::{Context, PeerIdentity, last_segment, parse_from};
 pub use directory::directory_routes;

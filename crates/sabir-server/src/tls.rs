@@ -18,14 +18,13 @@ use std::sync::Arc;
 
 use rustls::crypto::CryptoProvider;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use sabir_wire::client_api::AUTH_EXPORTER_LABEL;
 use sabir_wire::uri::Domain;
 
 pub use anchors::load_anchors;
 pub use client_verifier::PeerCertVerifier;
 pub use identity::{TlsIdentity, dns_domains};
 
-/// Label of the exporter that binds a device's authentication to its TLS connection (RFC 8446 §7.5).
-pub const EXPORTER_LABEL: &[u8] = b"EXPORTER-sabir-client-auth";
 /// Length of [`Peer::exporter`].
 pub const EXPORTER_LEN: usize = 32;
 
@@ -62,7 +61,8 @@ pub enum TlsError {
 pub struct Peer {
     /// The domains that its verified certificate names; empty when it presented none.
     pub domains: Vec<Domain>,
-    /// Keying material that both ends of this connection, and nobody else, can compute.
+    /// Keying material that both ends of this connection, and nobody else, can compute: exported under
+    /// [`AUTH_EXPORTER_LABEL`] with an empty context (RFC 8446 §7.5).
     pub exporter: [u8; EXPORTER_LEN],
 }
 
@@ -77,7 +77,7 @@ impl Peer {
         }
         let leaf = connection.peer_certificates().and_then(<[_]>::first);
         let domains = leaf.map(dns_domains).unwrap_or_default();
-        let exporter = connection.export_keying_material([0; EXPORTER_LEN], EXPORTER_LABEL, None)?;
+        let exporter = connection.export_keying_material([0; EXPORTER_LEN], AUTH_EXPORTER_LABEL, None)?;
         Ok(Self { domains, exporter })
     }
 }
@@ -85,7 +85,7 @@ impl Peer {
 /// The configuration of the listener.
 ///
 /// # Errors
-/// When the library refuses key or certificate.
+/// When the library lacks TLS 1.3.
 pub fn server_config(
     identity: &TlsIdentity,
     anchors: &Arc<RootCertStore>,
@@ -95,7 +95,7 @@ pub fn server_config(
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13])?
         .with_client_cert_verifier(Arc::new(verifier))
-        .with_single_cert(identity.chain.clone(), identity.key.clone_key())?;
+        .with_cert_resolver(Arc::new(identity.clone()));
     config.alpn_protocols = vec![ALPN_H2.to_vec()];
     config.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
@@ -105,7 +105,7 @@ pub fn server_config(
 /// The configuration for connections to other providers; they see our certificate.
 ///
 /// # Errors
-/// When the library refuses key or certificate.
+/// When the library lacks TLS 1.3.
 pub fn client_config(
     identity: &TlsIdentity,
     anchors: &Arc<RootCertStore>,
@@ -113,7 +113,7 @@ pub fn client_config(
     let mut config = ClientConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&rustls::version::TLS13])?
         .with_root_certificates(Arc::clone(anchors))
-        .with_client_auth_cert(identity.chain.clone(), identity.key.clone_key())?;
+        .with_client_cert_resolver(Arc::new(identity.clone()));
     config.alpn_protocols = vec![ALPN_H2.to_vec()];
     config.resumption = rustls::client::Resumption::disabled();
     Ok(Arc::new(config))

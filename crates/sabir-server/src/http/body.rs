@@ -3,6 +3,8 @@ use std::time::Duration;
 
 use axum::extract::{FromRequest, Request};
 use axum::http::header;
+use axum::middleware::map_request;
+use axum::routing::MethodRouter;
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -10,7 +12,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::error::Error;
 
-/// Bounds of a request's body. The listener puts one into each request; a router may replace it for its routes.
+/// Bounds of a request's body. The listener puts them into each request, [`at_most`] lowers the size.
 #[derive(Debug, Clone)]
 pub struct BodyRules {
     /// Size, in bytes.
@@ -21,15 +23,14 @@ pub struct BodyRules {
     pub memory: Arc<Semaphore>,
 }
 
-impl BodyRules {
-    /// The same with another size.
-    #[must_use]
-    pub fn with_limit(&self, limit: usize) -> Self {
-        Self {
-            limit,
-            ..self.clone()
+/// Lowers the size of bodies for one route to at most `limit` bytes.
+pub fn at_most<S: Clone + Send + Sync + 'static>(limit: usize, route: MethodRouter<S>) -> MethodRouter<S> {
+    route.layer(map_request(move |mut request: Request| {
+        if let Some(rules) = request.extensions_mut().get_mut::<BodyRules>() {
+            rules.limit = rules.limit.min(limit);
         }
-    }
+        std::future::ready(request)
+    }))
 }
 
 /// A whole body in memory. Its share of [`BodyRules::memory`] is given back when it is dropped.

@@ -15,6 +15,7 @@ use hyper::server::conn::http2;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use sabir_wire::client_api::path;
 use sabir_wire::uri::Domain;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
@@ -23,6 +24,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::body::BodyRules;
+use super::client_errors;
 use super::context::{Context, check_host};
 use crate::tls::Peer;
 
@@ -93,6 +95,7 @@ async fn requests(
         let (rules, activity) = (Arc::clone(&rules), Arc::clone(&activity));
         service_fn(move |mut request: Request<Incoming>| {
             let busy = activity.begin();
+            let for_device = request.uri().path().starts_with(path::PREFIX);
             let hosted = check_host(request.uri(), request.headers(), &rules.domain);
             request.extensions_mut().insert(context.clone());
             request.extensions_mut().insert(rules.body.clone());
@@ -104,6 +107,11 @@ async fn requests(
                         Ok(response) => response,
                         Err(never) => match never {},
                     },
+                };
+                let response = if for_device {
+                    client_errors::told(response)
+                } else {
+                    response
                 };
                 Ok::<Response<Busy>, Infallible>(response.map(|body| Busy { body, _busy: busy }))
             }

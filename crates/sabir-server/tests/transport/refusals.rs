@@ -217,3 +217,63 @@ async fn what_is_not_http2_over_tls13_is_closed() {
     );
     provider.stopped().await;
 }
+
+#[tokio::test]
+async fn devices_are_told_in_their_own_words() {
+    use http_body_util::BodyExt;
+    use sabir_wire::client_api::{ApiError, ApiErrorCode};
+    use sabir_wire::codec::Decode;
+
+    let authority = Authority::new();
+    let provider = Provider::start(&authority, "a.example").await;
+    let mut device = Raw::connect(device_tls(&authority), provider.address)
+        .await
+        .unwrap();
+    for (method, uri, body, code) in [
+        (
+            "POST",
+            "https://a.example/client/v1/accounts",
+            "123456",
+            ApiErrorCode::TOO_LARGE,
+        ),
+        (
+            "POST",
+            "https://a.example/client/v1/devices",
+            "1",
+            ApiErrorCode::FORBIDDEN,
+        ),
+        (
+            "GET",
+            "https://a.example/client/v1/devices",
+            "",
+            ApiErrorCode::MALFORMED,
+        ),
+        (
+            "GET",
+            "https://a.example/client/v1/nothing",
+            "",
+            ApiErrorCode::NOT_FOUND,
+        ),
+        (
+            "POST",
+            "https://b.example/client/v1/accounts",
+            "",
+            ApiErrorCode::NOT_FOUND,
+        ),
+    ] {
+        let request = Request::builder()
+            .method(method)
+            .uri(uri)
+            .body(axum::body::Body::from(body));
+        let response = device.send(request.unwrap()).await.unwrap();
+        assert_eq!(response.status().as_u16(), code.http_status(), "{method} {uri}");
+        let bytes = response.into_body().collect().await.unwrap().to_bytes();
+        assert_eq!(ApiError::from_bytes(&bytes).unwrap().code, code, "{method} {uri}");
+    }
+    let request = Request::post("https://a.example/client/v1/accounts").body(axum::body::Body::from("12345"));
+    assert_eq!(
+        device.send(request.unwrap()).await.unwrap().status(),
+        StatusCode::OK
+    );
+    provider.stopped().await;
+}

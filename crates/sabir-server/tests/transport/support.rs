@@ -20,7 +20,7 @@ use rustls::pki_types::{PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use sabir_server::directory::{Directory, Endpoint};
 use sabir_server::http::{
-    BodyRules, ConnectionRules, Context, Listener, Payload, PeerIdentity, Rules, directory_routes,
+    BodyRules, ConnectionRules, Context, Listener, Payload, PeerIdentity, Rules, at_most, directory_routes,
 };
 use sabir_server::peer::{PeerClient, PeerRules};
 use sabir_server::tls::{self, TlsIdentity};
@@ -164,6 +164,11 @@ fn app(name: &Domain, connections_seen: Arc<AtomicUsize>) -> Router {
     Router::new()
         .route(&Endpoint::Notify.route(), post(notify))
         .route(&Endpoint::Update.route(), post(whoami.clone()))
+        .route(
+            "/client/v1/devices",
+            at_most(5, post(|_: PeerIdentity, _: Payload| async {})),
+        )
+        .route("/client/v1/accounts", at_most(5, post(|_: Payload| async {})))
         .route("/whoami", get(whoami))
         .route(
             "/upload",
@@ -214,10 +219,11 @@ impl Raw {
         address: SocketAddr,
     ) -> Result<Self, Box<dyn std::error::Error>> {
         let tls = connect_tls(tls, address).await?;
-        let exporter = tls
-            .get_ref()
-            .1
-            .export_keying_material([0; 32], tls::EXPORTER_LABEL, None)?;
+        let exporter = tls.get_ref().1.export_keying_material(
+            [0; 32],
+            sabir_wire::client_api::AUTH_EXPORTER_LABEL,
+            None,
+        )?;
         let (sender, connection) = http2::Builder::new(TokioExecutor::new())
             .handshake(TokioIo::new(tls))
             .await?;

@@ -1,0 +1,237 @@
+//! Putting a provider together, running it and stopping it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sabir_store::{OpenError, Retention, SqliteStore, Store, StoreError};
+use sabir_wire::uri::Domain;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::admin::{AdminSocket, socket_path};
+use crate::ambient;
+use crate::config::Config;
+use crate::http::{Listener, Rules};
+use crate::keys::{Secrets, SecretsError, WhenAbsent};
+use crate::peer::{PeerClient, PeerRules};
+use crate::routes;
+use crate::tls::{self, TlsError, TlsIdentity};
+
+/// Set in the store once a provider has its keys, so that their loss is noticed.
+const KEYS_MADE: &str = "keys-made";
+/// Between two rounds of deleting what is over.
+const HOUSEKEEPING: Duration = Duration::from_secs(3600);
+const DAY_MS: u64 = 24 * 3_600_000;
+
+/// Why a provider cannot start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The database cannot be opened.
+    #[error("cannot open the store")]
+    Open(#[from] OpenError),
+    /// The database does not answer.
+    #[error("the store failed")]
+    Store(#[from] StoreError),
+    /// The keys cannot be used.
+    #[error("cannot use the provider's keys")]
+    Secrets(#[from] SecretsError),
+    /// The certificate or the anchors cannot be used.
+    #[error("cannot set up tls")]
+    Tls(#[from] TlsError),
+    /// The address or the admin socket cannot be bound.
+    #[error("cannot listen on {what}")]
+    Listen {
+        /// The address or path.
+        what: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+}
+
+/// What every handler shares.
+#[derive(Debug)]
+pub struct Shared {
+    /// Our domain.
+    pub domain: Domain,
+    /// The configuration.
+    pub config: Config,
+    /// CA, server key and hub key.
+    pub secrets: Secrets,
+    /// The storage.
+    pub store: AnyStore,
+    /// Other providers.
+    pub peers: PeerClient,
+}
+
+/// A store of either kind, which `Debug` does not show.
+#[derive(Clone)]
+pub struct AnyStore(pub Arc<dyn Store>);
+
+impl std::fmt::Debug for AnyStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("AnyStore(..)")
+    }
+}
+
+impl std::ops::Deref for AnyStore {
+    type Target = dyn Store;
+    fn deref(&self) -> &Self::Target {
+        &*self.0
+    }
+}
+
+/// A provider that is bound and has not begun to serve.
+#[derive(Debug)]
+pub struct Provider {
+    shared: Arc<Shared>,
+    listener: Listener,
+    admin: AdminSocket,
+    identity: TlsIdentity,
+}
+
+impl Provider {
+    /// Opens the store (whose lock makes this the only process on the data directory), the keys, the certificate,
+    /// and binds. Blocks for the files.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub async fn bind(config: Config) -> Result<Self, StartError> {
+        let data_dir = config.settings.data_dir.clone();
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&data_dir.join("store"))?);
+        let secrets = open_secrets(&*store, &config).await?;
+        let tls_files = &config.settings.tls;
+        let identity = TlsIdentity::load(&tls_files.certificate, &tls_files.key, &config.domain)?;
+        let anchors = tls::load_anchors(&config.trust)?;
+        let peers = PeerClient::new(
+            PeerRules::from_config(&config),
+            tls::client_config(&identity, &anchors)?,
+        );
+        let listen = config.settings.listen;
+        let tls = tls::server_config(&identity, &anchors)?;
+        let listener = Listener::bind(listen, tls, Rules::from_config(&config))
+            .await
+            .map_err(|source| StartError::Listen {
+                what: listen.to_string(),
+                source,
+            })?;
+        let socket = socket_path(&data_dir);
+        let admin = AdminSocket::bind(&socket).map_err(|source| StartError::Listen {
+            what: socket.display().to_string(),
+            source,
+        })?;
+        let domain = config.domain.clone();
+        let shared = Arc::new(Shared {
+            domain,
+            config,
+            secrets,
+            store: AnyStore(store),
+            peers,
+        });
+        Ok(Self {
+            shared,
+            listener,
+            admin,
+            identity,
+        })
+    }
+
+    /// The address that it listens on.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn local_addr(&self) -> std::io::Result<std::net::SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// What its handlers share.
+    #[must_use]
+    pub fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// The certificate it presents, and the files to reload it from.
+    #[must_use]
+    pub fn reloader(&self) -> Reloader {
+        let files = &self.shared.config.settings.tls;
+        Reloader {
+            identity: self.identity.clone(),
+            domain: self.shared.domain.clone(),
+            certificate: files.certificate.clone(),
+            key: files.key.clone(),
+        }
+    }
+
+    /// Serves until `stop` turns true, then finishes what is in flight.
+    pub async fn serve(self, stop: watch::Receiver<bool>) {
+        let Self {
+            shared,
+            listener,
+            admin,
+            ..
+        } = self;
+        let mut beside = JoinSet::new();
+        beside.spawn(admin.serve(Arc::clone(&shared.store.0), stop.clone()));
+        beside.spawn(housekeeping(Arc::clone(&shared), stop.clone()));
+        listener.serve(routes::all(&shared), stop).await;
+        beside.join_all().await;
+    }
+}
+
+/// Renews the certificate of a running provider.
+#[derive(Debug, Clone)]
+pub struct Reloader {
+    identity: TlsIdentity,
+    domain: Domain,
+    certificate: PathBuf,
+    key: PathBuf,
+}
+
+impl Reloader {
+    /// Reads the files again; on an error the old certificate stays.
+    ///
+    /// # Errors
+    /// [`TlsError`].
+    pub fn reload(&self) -> Result<(), TlsError> {
+        self.identity.reload(&self.certificate, &self.key, &self.domain)
+    }
+}
+
+async fn open_secrets(store: &dyn Store, config: &Config) -> Result<Secrets, StartError> {
+    let folder = config.settings.data_dir.join("keys");
+    let absent = match store.setting(KEYS_MADE)? {
+        Some(_) => WhenAbsent::Refuse,
+        None => WhenAbsent::Make,
+    };
+    let secrets = Secrets::open(&folder, &config.domain, absent)?;
+    if absent == WhenAbsent::Make {
+        store.put_setting(KEYS_MADE, vec![1]).await?;
+    }
+    Ok(secrets)
+}
+
+/// Deletes what nobody needs any more and whose time is over.
+async fn housekeeping(shared: Arc<Shared>, mut stop: watch::Receiver<bool>) {
+    let days = &shared.config.settings.retention;
+    let ms = |days: u32| u64::from(days).saturating_mul(DAY_MS);
+    let retention = Retention {
+        log_ms: ms(days.log_days),
+        // A hub repeats a batch until it gives up; ours and others' patience is assumed to be alike.
+        hashes_ms: ms(days.outbox_days.max(days.answers_days)),
+        answers_ms: ms(days.answers_days),
+    };
+    loop {
+        let store = shared.store.clone();
+        let round = tokio::task::spawn_blocking(move || store.expire(ambient::now(), retention));
+        match round.await {
+            Ok(Ok(expired)) => tracing::debug!(?expired, "housekeeping done"),
+            Ok(Err(error)) => tracing::warn!(%error, "housekeeping failed; it is tried again"),
+            Err(error) => tracing::error!(%error, "housekeeping was interrupted"),
+        }
+        tokio::select! {
+            () = tokio::time::sleep(HOUSEKEEPING) => {}
+            _ = stop.wait_for(|stop| *stop) => return,
+        }
+    }
+}
