@@ -35,6 +35,8 @@ mod hub;
 mod key_packages;
 mod room;
 mod secret;
+#[cfg(test)]
+mod tests;
 
 pub use account::{CreateAccountRequest, CreateAccountResponse, MAX_INVITE_TOKEN, MAX_USER_NAME};
 pub use auth::{

@@ -7,6 +7,8 @@
 
 mod participants;
 mod room_metadata;
+#[cfg(test)]
+mod tests;
 mod uri;
 
 pub use participants::{

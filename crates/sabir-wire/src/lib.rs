@@ -26,3 +26,5 @@ pub mod policy;
 pub mod protocol;
 pub mod status;
 pub mod uri;
+#[cfg(test)]
+mod vector_tests;

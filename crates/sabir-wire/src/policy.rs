@@ -17,6 +17,8 @@ mod operational;
 mod optionality;
 mod preauth;
 mod role;
+#[cfg(test)]
+mod tests;
 
 pub use asset::{
     AssetPolicy, AssetUploadLocation, DomainName, DownloadPrivacy, DownloadPrivacyType, MediaType, Parameter,

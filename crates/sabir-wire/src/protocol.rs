@@ -28,6 +28,8 @@ mod group_info;
 mod identifier_query;
 mod key_material;
 mod submit;
+#[cfg(test)]
+mod tests;
 mod tree_option;
 mod update;
 
