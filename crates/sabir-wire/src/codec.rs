@@ -12,7 +12,7 @@ mod write;
 
 pub use error::{DecodeError, DecodeErrorKind};
 pub use reader::Reader;
-pub use write::{Encode, put_opaque, put_optional, put_vec, put_varint};
+pub use write::{Encode, put_opaque, put_optional, put_varint, put_vec};
 
 /// The largest length a variable-size header can announce: 2^30 − 1 (RFC 9420 §2.1.2).
 pub const MAX_VARINT: usize = (1 << 30) - 1;

@@ -7,7 +7,7 @@
 //!
 //! A reply, a reaction, an edit and a deletion are all the same container with other fields set; the
 //! constructors of [`MimiContent`] say which. Parts nest, and each has an index: zero-based, depth first
-//! ([`MimiContent::parts`]). What a reader shows of alternatives is decided by [`select`].
+//! ([`MimiContent::parts`]). What a reader shows of alternatives is decided by [`select()`].
 //!
 //! The invariant: **a value has exactly one encoding.** [`MimiContent::from_bytes`] accepts only deterministic
 //! CBOR (draft-ietf-mimi-content §6.1), so what was decoded encodes to the same bytes, unknown extensions and

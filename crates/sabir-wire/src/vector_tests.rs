@@ -151,7 +151,10 @@ fn valid_vectors_decode_and_encode_to_themselves() {
 #[test]
 fn invalid_vectors_fail_as_named() {
     let mut wrong = Vec::new();
-    for v in load("protocol, invalid").into_iter().chain(load("policy, invalid")) {
+    for v in load("protocol, invalid")
+        .into_iter()
+        .chain(load("policy, invalid"))
+    {
         let structure = v["structure"].as_str().unwrap();
         let found = match find(structure)(&bytes(&v)) {
             Ok(_) => Value::from("accepted"),
@@ -163,7 +166,10 @@ fn invalid_vectors_fail_as_named() {
             }),
         };
         if found != v["error"] {
-            wrong.push(format!("{structure}: {}: {found} instead of {}", v["name"], v["error"]));
+            wrong.push(format!(
+                "{structure}: {}: {found} instead of {}",
+                v["name"], v["error"]
+            ));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

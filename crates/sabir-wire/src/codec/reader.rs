@@ -14,7 +14,13 @@ impl<'a> Reader<'a> {
     /// A reader at the start of `bytes`.
     #[must_use]
     pub fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, pos: 0, base: 0, structure: "input", depth: 0 }
+        Self {
+            bytes,
+            pos: 0,
+            base: 0,
+            structure: "input",
+            depth: 0,
+        }
     }
 
     /// Offset in the whole input, in bytes.
@@ -57,7 +63,12 @@ impl<'a> Reader<'a> {
     /// An error at `offset` (a value of [`Reader::offset`]).
     #[must_use]
     pub fn error_at(&self, offset: usize, field: &'static str, kind: DecodeErrorKind) -> DecodeError {
-        DecodeError { structure: self.structure, field, offset, kind }
+        DecodeError {
+            structure: self.structure,
+            field,
+            offset,
+            kind,
+        }
     }
 
     /// Reads a nested structure under its own name.
@@ -149,7 +160,11 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// Those of the presence octet and of the structure.
     pub fn optional<T: Decode>(&mut self, field: &'static str) -> Result<Option<T>, DecodeError> {
-        if self.flag(field)? { self.read_as(field).map(Some) } else { Ok(None) }
+        if self.flag(field)? {
+            self.read_as(field).map(Some)
+        } else {
+            Ok(None)
+        }
     }
 
     /// A variable-size length header (RFC 9420 §2.1.2), shortest form only.

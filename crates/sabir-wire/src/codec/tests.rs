@@ -20,7 +20,11 @@ fn length_headers_round_trip_at_every_boundary() {
 
 #[test]
 fn longer_headers_than_needed_are_refused() {
-    for bytes in [&[0x40_u8, 0x3f][..], &[0x80, 0, 0x3f, 0xff], &[0xc0, 0, 0, 0, 0, 0, 0, 0]] {
+    for bytes in [
+        &[0x40_u8, 0x3f][..],
+        &[0x80, 0, 0x3f, 0xff],
+        &[0xc0, 0, 0, 0, 0, 0, 0, 0],
+    ] {
         let error = Reader::new(bytes).varint("len").unwrap_err();
         assert_eq!(error.kind, DecodeErrorKind::BadLengthHeader, "{bytes:?}");
     }

@@ -24,7 +24,10 @@ pub trait Encode {
 ///
 /// # Panics
 /// Where `len` is over [`MAX_VARINT`].
-#[allow(clippy::cast_possible_truncation, reason = "each branch checks the range first")]
+#[allow(
+    clippy::cast_possible_truncation,
+    reason = "each branch checks the range first"
+)]
 pub fn put_varint(out: &mut Vec<u8>, len: usize) {
     assert!(len <= MAX_VARINT, "a vector of {len} bytes cannot be encoded");
     if len < 1 << 6 {
