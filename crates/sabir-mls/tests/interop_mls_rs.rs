@@ -10,7 +10,7 @@
 
 mod interop_support;
 
-use interop_support::{Member, Ours, Room, theirs};
+use interop_support::{Member, Room, ours, theirs};
 use openmls_traits::types::Ciphersuite;
 use sabir_mls::provider::SUITES;
 
@@ -21,7 +21,7 @@ fn each_suite(story: impl Fn(&dyn Fn(&str) -> Box<dyn Member>, &dyn Fn(&str) -> 
         .filter(|s| **s != Ciphersuite::MLS_256_DHKEMP521_AES256GCM_SHA512_P521)
     {
         for encrypted in [false, true] {
-            story(&|name| Ours::new(name, *suite, encrypted), &|name| {
+            story(&|name| ours(name, *suite, encrypted), &|name| {
                 theirs(name, u16::from(*suite), encrypted)
             });
         }

@@ -3,7 +3,7 @@
 mod ours;
 mod theirs;
 
-pub(crate) use ours::Ours;
+pub(crate) use ours::ours;
 pub(crate) use theirs::theirs;
 
 /// A client of either library. Messages are encoded `MLSMessage`s. One that changes the group counts for its author

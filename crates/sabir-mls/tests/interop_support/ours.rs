@@ -11,7 +11,7 @@ use sabir_mls::rows::Rows;
 
 use super::Member;
 
-pub(crate) struct Ours {
+struct Ours {
     rng: ChaCha20Rng,
     suite: Ciphersuite,
     encrypted: bool,
@@ -21,25 +21,25 @@ pub(crate) struct Ours {
     group_id: Option<GroupId>,
 }
 
-impl Ours {
-    pub(crate) fn new(name: &str, suite: Ciphersuite, encrypted: bool) -> Box<dyn Member> {
-        let mut rng = ChaCha20Rng::from_seed(sabir_mls::keys::sha256(name.as_bytes()));
-        let key = SigningKey::generate(&mut rng, suite.signature_algorithm()).unwrap();
-        let credential = CredentialWithKey {
-            credential: BasicCredential::new(name.as_bytes().to_vec()).into(),
-            signature_key: key.public().into(),
-        };
-        Box::new(Self {
-            rng,
-            suite,
-            encrypted,
-            key,
-            credential,
-            rows: Rows::new(),
-            group_id: None,
-        })
-    }
+pub(crate) fn ours(name: &str, suite: Ciphersuite, encrypted: bool) -> Box<dyn Member> {
+    let mut rng = ChaCha20Rng::from_seed(sabir_mls::keys::sha256(name.as_bytes()));
+    let key = SigningKey::generate(&mut rng, suite.signature_algorithm()).unwrap();
+    let credential = CredentialWithKey {
+        credential: BasicCredential::new(name.as_bytes().to_vec()).into(),
+        signature_key: key.public().into(),
+    };
+    Box::new(Ours {
+        rng,
+        suite,
+        encrypted,
+        key,
+        credential,
+        rows: Rows::new(),
+        group_id: None,
+    })
+}
 
+impl Ours {
     fn call<T>(&mut self, f: impl FnOnce(&Provider, &Self) -> T) -> T {
         let provider = Provider::new(&mut self.rng, self.rows.clone());
         let result = f(&provider, self);
@@ -255,7 +255,5 @@ impl Member for Ours {
 }
 
 fn decode(message: &[u8]) -> MlsMessageIn {
-    let decoded = MlsMessageIn::tls_deserialize_exact_bytes(message).unwrap();
-    assert!(!message.is_empty());
-    decoded
+    MlsMessageIn::tls_deserialize_exact_bytes(message).unwrap()
 }
