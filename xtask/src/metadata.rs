@@ -40,7 +40,7 @@ pub(crate) fn members(repo: &Repo) -> Result<Vec<Package>, String> {
 
 /// Every package of the lock file, for every platform.
 pub(crate) fn everything(repo: &Repo) -> Result<Vec<Package>, String> {
-    read(repo, &["--locked"])
+    read(repo, &["--locked", "--all-features"])
 }
 
 /// Packages that a build on this machine's platform uses.

@@ -1,9 +1,9 @@
-//! Citations of the drafts in code: the pinned revision, and a section that docs/specs.md knows.
+//! Citations of the drafts in code and papers: the pinned revision, and a section that docs/specs.md knows.
 
 use super::specs::Specs;
 use crate::report::Report;
 
-/// Checks every comment and string of the sources: a citation is a citation wherever it stands.
+/// Checks every line of the sources: a citation is a citation wherever it stands.
 pub(super) fn check(sources: &[(String, String)], specs: &Specs, report: &mut Report) {
     let mut count = 0_usize;
     for (file, source) in sources.iter().filter(|(file, _)| !file.starts_with("xtask/")) {
