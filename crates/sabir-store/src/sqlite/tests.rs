@@ -11,10 +11,13 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 use tokio::sync::broadcast;
 
+use super::fail::Fail;
 use super::query::execute;
 use super::writer::Writer;
 use super::{SqliteStore, open};
-use crate::{CreateRoom, Enqueue, Notice, Once, Pending, RoomEvent, RoomKind, RoomWrite, Store, StoreError};
+use crate::{
+    CreateRoom, Enqueue, Hint, Notice, Once, Pending, RoomEvent, RoomKind, RoomWrite, Store, StoreError,
+};
 
 #[test]
 fn a_full_disk_fails_whole_commands_and_is_survived() {
@@ -74,6 +77,31 @@ fn one_command_too_large_for_the_disk_takes_no_other_down() {
         .map(|item| item.cursor)
         .collect();
     assert_eq!(cursors, (1..40).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_command_that_fails_midway_leaves_nothing() {
+    let (_directory, store) = store();
+    let mut hints = store.watch();
+    let pending: Vec<_> = (0..30_u8)
+        .map(|n| {
+            store.write("half", Ok(()), move |connection, hints| {
+                super::account::put_setting(connection, &n.to_string(), b"written")?;
+                hints.push(Hint::Device(n.to_string().into()));
+                if n % 3 == 0 { Err(Fail::Damaged) } else { Ok(()) }
+            })
+        })
+        .collect();
+    for (n, result) in pending.into_iter().map(Pending::wait).enumerate() {
+        assert_eq!(matches!(result, Err(StoreError::Corrupt { .. })), n % 3 == 0);
+        assert_eq!(store.setting(&n.to_string()).unwrap().is_some(), n % 3 != 0);
+    }
+    let mut told = 0;
+    while let Ok(Hint::Device(n)) = hints.try_recv() {
+        assert_ne!(n.parse::<u8>().unwrap() % 3, 0, "a hint of what did not happen");
+        told += 1;
+    }
+    assert_eq!(told, 20);
 }
 
 #[test]
