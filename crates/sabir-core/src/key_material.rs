@@ -15,7 +15,9 @@ mod response;
 #[cfg(test)]
 mod tests;
 
-pub use request::{Errand, RequestError, authorise, build_request, required_capabilities, verify_request};
+pub use request::{
+    Errand, RequestError, authorise, build_request, build_request_for, required_capabilities, verify_request,
+};
 pub use response::{Offer, Refusal, ResponseError, check_response, compatible, references, refuse, respond};
 
 use sabir_mls::keys::sha256;

@@ -59,19 +59,30 @@ pub fn required_capabilities() -> RequiredCapabilities {
     }
 }
 
-/// Makes `device`'s request for the key packages of `target`, to be used in `room`. `me` is the device's user.
-///
-/// `suites` are the acceptable cipher suites: in a room its group's alone, for a member of another suite cannot be
-/// added; outside of one [`sabir_mls::suite::supported`].
+/// Makes `device`'s request for the key packages of `target` in any suite we implement. `me` is the device's user.
 ///
 /// # Errors
-/// [`RequestError::NotRequester`] where the device is another user's, [`RequestError::NoSuite`],
-/// [`RequestError::Credential`], [`RequestError::Signing`].
+/// As [`build_request_for`].
 pub fn build_request(
     device: &Device,
     me: &UserUri,
     target: &UserUri,
-    room: Option<RoomUri>,
+    room: Option<&RoomUri>,
+) -> Result<KeyMaterialRequest, RequestError> {
+    build_request_for(device, me, target, room, &suite::supported())
+}
+
+/// As [`build_request`], with the acceptable cipher suites, by preference. Where the room's group exists its suite is
+/// the only useful one: a key package of another cannot be added, and asking for it wastes it.
+///
+/// # Errors
+/// [`RequestError::NotRequester`] where the device is another user's, [`RequestError::NoSuite`],
+/// [`RequestError::Credential`], [`RequestError::Signing`].
+pub fn build_request_for(
+    device: &Device,
+    me: &UserUri,
+    target: &UserUri,
+    room: Option<&RoomUri>,
     suites: &[u16],
 ) -> Result<KeyMaterialRequest, RequestError> {
     let credential = ClientCredential::parse(&device.credential).map_err(RequestError::Credential)?;
@@ -84,7 +95,7 @@ pub fn build_request(
     let mut request = KeyMaterialRequest {
         requesting_user: me.clone(),
         target_user: target.clone(),
-        room_id: room,
+        room_id: room.cloned(),
         acceptable_ciphersuites: suites.iter().copied().map(CipherSuite).collect(),
         required_capabilities: required_capabilities(),
         requester_signature_key: SignaturePublicKey(device.key.public().to_vec()),

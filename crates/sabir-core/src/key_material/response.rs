@@ -13,7 +13,7 @@ use sabir_wire::mls::{
 use sabir_wire::protocol::{
     ClientKeyMaterial, ClientKeyStatus, KeyMaterialRequest, KeyMaterialResponse, KeyMaterialUserCode,
 };
-use sabir_wire::uri::{ClientUri, Domain};
+use sabir_wire::uri::ClientUri;
 use thiserror::Error;
 
 use crate::Millis;
@@ -50,9 +50,6 @@ pub enum Refusal {
 /// Why an answer is refused.
 #[derive(Debug, Error)]
 pub enum ResponseError {
-    /// The target's provider gives none; the code says why.
-    #[error("no key packages: {0:?}")]
-    Refused(KeyMaterialUserCode),
     /// The answer is about another user.
     #[error("the answer is about another user")]
     WrongUser,
@@ -71,12 +68,10 @@ pub enum ResponseError {
     /// A key package may not be used now.
     #[error("a key package has expired or is not valid yet")]
     Expired,
-    /// A key package's provider has no known identity CA; it can be fetched and the call repeated.
-    #[error("no identity authority is known for the target's provider")]
-    UnknownProvider(Domain),
-    /// A key package does not hold: signature, leaf or credential.
+    /// A key package does not hold: signature, leaf or credential. After [`MlsError::UnknownProvider`] the call can be
+    /// repeated with that provider's anchor.
     #[error("a key package is refused: {0}")]
-    KeyPackage(#[source] MlsError),
+    Mls(#[source] MlsError),
     /// A key package's suite has a hash by which it cannot be referred to here.
     #[error("a key package's cipher suite is not supported")]
     Suite,
@@ -161,7 +156,8 @@ pub fn references(response: &KeyMaterialResponse) -> Result<Vec<(Vec<u8>, Client
     Ok(list)
 }
 
-/// Checks the answer to `request` and gives its key packages, ready to be added, in its order.
+/// Checks the answer to `request` and gives its key packages, ready to be added, in its order; none where its code
+/// refuses, which is an answer too.
 ///
 /// Every one must be of the target user and of the client it is listed under, be of the kind asked for, be valid at
 /// `at` and hold by itself ([`key_package::verify`]). One that is not refuses the whole answer: it names a fault of
@@ -189,7 +185,7 @@ pub fn check_response(
         }
         KeyMaterialUserCode::PartialSuccess if given == 0 => return Err(ResponseError::Inconsistent),
         KeyMaterialUserCode::Success | KeyMaterialUserCode::PartialSuccess => {}
-        refused => return Err(ResponseError::Refused(refused)),
+        _ => return Ok(Vec::new()),
     }
     let mut seen = BTreeSet::new();
     let mut packages = Vec::with_capacity(given);
@@ -218,10 +214,7 @@ fn check_package(
     if !is_valid_at(package, at) {
         return Err(ResponseError::Expired);
     }
-    let verified = key_package::verify(&package.to_bytes(), anchors, at).map_err(|error| match error {
-        MlsError::UnknownProvider(domain) => ResponseError::UnknownProvider(domain),
-        error => ResponseError::KeyPackage(error),
-    })?;
+    let verified = key_package::verify(&package.to_bytes(), anchors, at).map_err(ResponseError::Mls)?;
     if verified.client.user() != &request.target_user || verified.client.client() != client {
         return Err(ResponseError::WrongClient);
     }
