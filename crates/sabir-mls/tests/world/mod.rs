@@ -16,9 +16,10 @@ use sabir_mls::group::{Group, NewGroup};
 use sabir_mls::identity::{
     ClientCredential, Freshness, IdentityKey, Period, ProviderCa, ServerCredential, TrustAnchors,
 };
-use sabir_mls::keys::SigningKey;
+use sabir_mls::keys::{SigningKey, sha256};
 use sabir_mls::{Device, Judge};
 use sabir_wire::codec::Encode as _;
+use sabir_wire::device_list::{KeyHash, SignedDeviceList};
 use sabir_wire::mls::{ComponentId, ComponentsList};
 use sabir_wire::uri::{ClientUri, Domain, UserUri};
 
@@ -65,8 +66,11 @@ pub fn domain(name: &str) -> Domain {
 
 impl World {
     pub fn new(seed: u64) -> Self {
+        Self::at(seed, now())
+    }
+
+    pub fn at(seed: u64, now: u64) -> Self {
         let mut rng = ChaCha20Rng::seed_from_u64(seed);
-        let now = now();
         let a = ProviderCa::generate(&domain("a.example"), now, &mut rng).unwrap();
         let b = ProviderCa::generate(&domain("b.example"), now, &mut rng).unwrap();
         let mut anchors = TrustAnchors::new();
@@ -160,7 +164,7 @@ pub fn person(ca: &ProviderCa, name: &str, rng: &mut ChaCha20Rng, now: u64) -> P
 }
 
 pub fn device(person: &Person, name: &str, rng: &mut ChaCha20Rng, now: u64) -> Device {
-    let user = sabir_user(person);
+    let user = user_of(person);
     let client = ClientUri::new(user.authority(), name).unwrap();
     let key = SigningKey::ed25519(rng).unwrap();
     let certificate = person
@@ -178,7 +182,7 @@ pub fn device(person: &Person, name: &str, rng: &mut ChaCha20Rng, now: u64) -> D
     }
 }
 
-fn sabir_user(person: &Person) -> UserUri {
+pub fn user_of(person: &Person) -> UserUri {
     // The user certificate's name is read through a throw-away credential check elsewhere; here the text form of
     // the URI in the certificate is enough.
     let bytes = &person.user_certificate;

@@ -1,0 +1,199 @@
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::{Binaries, TownError};
+
+/// A person's profile, asked through the commands a person types.
+#[derive(Debug, Clone)]
+pub struct Profile {
+    folder: PathBuf,
+    address: String,
+    binaries: Binaries,
+}
+
+impl Profile {
+    pub(crate) fn new(folder: PathBuf, address: String, binaries: Binaries) -> Self {
+        Self {
+            folder,
+            address,
+            binaries,
+        }
+    }
+
+    /// The person's address.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// The profile's folder.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// `sabir --profile DIR` and arguments.
+    #[must_use]
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(self.binaries.sabir());
+        command.arg("--profile").arg(&self.folder).args(arguments);
+        command
+    }
+
+    /// Runs a command with `--json` and reads what it prints: one value, or an array of its lines.
+    ///
+    /// # Errors
+    /// [`TownError`].
+    pub fn ask(&self, arguments: &[&str]) -> Result<Value, TownError> {
+        let mut command = self.command(arguments);
+        command.arg("--json");
+        run_json(command, "")
+    }
+
+    /// Sends a message and waits until the room's hub accepted it.
+    ///
+    /// # Errors
+    /// [`TownError`].
+    pub fn send(&self, to: &str, text: &str) -> Result<Value, TownError> {
+        self.ask(&["send", to, text])
+    }
+
+    /// The texts of a conversation, oldest first, with their senders.
+    ///
+    /// # Errors
+    /// [`TownError`].
+    pub fn log(&self, with: &str) -> Result<Vec<(String, String)>, TownError> {
+        let mut command = self.command(&["log", with, "--limit", "0", "--json"]);
+        let lines = run_lines(&mut command, "")?;
+        let field = |message: &Value, name: &str| -> Result<String, TownError> {
+            let text = message.get(name).and_then(Value::as_str);
+            text.map(str::to_owned).ok_or_else(|| TownError::NotJson {
+                command: "sabir log --json".to_owned(),
+                output: message.to_string(),
+            })
+        };
+        lines
+            .iter()
+            .map(|message| Ok((field(message, "from")?, field(message, "text")?)))
+            .collect()
+    }
+
+    /// Waits until a conversation holds exactly these texts, in this order.
+    ///
+    /// # Errors
+    /// [`TownError::Late`] with what it holds instead.
+    pub fn expect_log(&self, with: &str, texts: &[&str], patience: Duration) -> Result<(), TownError> {
+        let deadline = Instant::now() + patience;
+        loop {
+            let log = self.log(with);
+            if let Ok(log) = &log
+                && log
+                    .iter()
+                    .map(|(_, text)| text.as_str())
+                    .eq(texts.iter().copied())
+            {
+                return Ok(());
+            }
+            if Instant::now() > deadline {
+                return Err(TownError::Late {
+                    what: format!("that {} has {texts:?}", self.address),
+                    seconds: patience.as_secs(),
+                    last: format!("{log:?}"),
+                });
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// The process id of the agent that owns the profile, where one runs.
+    ///
+    /// # Errors
+    /// [`TownError`].
+    pub fn agent_pid(&self) -> Result<Option<u32>, TownError> {
+        let status = self.ask(&["agent", "status"])?;
+        Ok(status
+            .get("pid")
+            .and_then(Value::as_u64)
+            .and_then(|pid| u32::try_from(pid).ok()))
+    }
+
+    /// Kills the agent with SIGKILL, as a crash would.
+    ///
+    /// # Errors
+    /// [`TownError`].
+    pub fn kill_agent(&self) -> Result<(), TownError> {
+        if let Some(pid) = self.agent_pid()? {
+            let kill = Command::new("kill").args(["-9", &pid.to_string()]).status();
+            kill.map_err(TownError::io("kill"))?;
+        }
+        Ok(())
+    }
+
+    /// Stops the agent, if one runs.
+    pub fn stop_agent(&self) {
+        // There may be none; then there is nothing to stop.
+        let _ = self.command(&["agent", "stop"]).stdin(Stdio::null()).output();
+    }
+
+    /// Starts a command that stays, with its streams piped.
+    ///
+    /// # Errors
+    /// [`TownError`].
+    pub fn spawn(&self, arguments: &[&str]) -> Result<Child, TownError> {
+        self.command(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(TownError::io("starting sabir"))
+    }
+}
+
+/// Runs a command to its end and reads its output as one JSON value.
+pub(crate) fn run_json(mut command: Command, input: &str) -> Result<Value, TownError> {
+    let lines = run_lines(&mut command, input)?;
+    match <[Value; 1]>::try_from(lines) {
+        Ok([value]) => Ok(value),
+        Err(lines) => Ok(Value::Array(lines)),
+    }
+}
+
+pub(crate) fn run_lines(command: &mut Command, input: &str) -> Result<Vec<Value>, TownError> {
+    let line = format!("{command:?}");
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(TownError::io(line.clone()))?;
+    if let Some(mut stdin) = child.stdin.take() {
+        // A command that does not read its input may have closed it.
+        let _ = stdin.write_all(input.as_bytes());
+    }
+    let output = child.wait_with_output().map_err(TownError::io(line.clone()))?;
+    if !output.status.success() {
+        return Err(TownError::Failed {
+            command: line,
+            code: output
+                .status
+                .code()
+                .map_or_else(|| "a signal".to_owned(), |code| code.to_string()),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        });
+    }
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let parse = |part: &str| serde_json::from_str(part);
+    let lines: Result<Vec<Value>, _> = text
+        .lines()
+        .filter(|part| !part.trim().is_empty())
+        .map(parse)
+        .collect();
+    lines.map_err(|_| TownError::NotJson {
+        command: line,
+        output: text,
+    })
+}

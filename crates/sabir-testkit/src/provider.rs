@@ -1,0 +1,164 @@
+use std::fs::File;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::profile::run_json;
+use crate::{Binaries, TownError};
+
+/// How long a provider may take to answer.
+const START: Duration = Duration::from_secs(30);
+
+/// A provider on loopback: its data folder, its port, and its process while it runs.
+#[derive(Debug)]
+pub struct Provider {
+    domain: String,
+    folder: PathBuf,
+    address: SocketAddr,
+    binaries: Binaries,
+    child: Option<Child>,
+}
+
+impl Provider {
+    /// Prepares a provider; [`Provider::start`] runs it.
+    pub(crate) fn new(domain: &str, folder: PathBuf, address: SocketAddr, binaries: Binaries) -> Self {
+        Self {
+            domain: domain.to_owned(),
+            folder,
+            address,
+            binaries,
+            child: None,
+        }
+    }
+
+    /// Its domain.
+    #[must_use]
+    pub fn domain(&self) -> &str {
+        &self.domain
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Everything it keeps on disk, its log included.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Its configuration file.
+    #[must_use]
+    pub fn config(&self) -> PathBuf {
+        self.folder.join("sabird.toml")
+    }
+
+    /// Starts it and waits until it answers.
+    ///
+    /// # Errors
+    /// [`TownError`] with the end of its log where it does not come up.
+    pub fn start(&mut self) -> Result<(), TownError> {
+        let log = self.folder.join("log");
+        let log_file = File::options()
+            .create(true)
+            .append(true)
+            .open(&log)
+            .map_err(TownError::io("opening a log"))?;
+        let child = Command::new(self.binaries.sabird())
+            .arg("--config")
+            .arg(self.config())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log_file)
+            .spawn()
+            .map_err(TownError::io("starting sabird"))?;
+        self.child = Some(child);
+        let deadline = Instant::now() + START;
+        while TcpStream::connect_timeout(&self.address, Duration::from_millis(200)).is_err() {
+            let ended = self
+                .child
+                .as_mut()
+                .is_none_or(|child| child.try_wait().is_ok_and(|status| status.is_some()));
+            if ended || Instant::now() > deadline {
+                let text = std::fs::read_to_string(&log).unwrap_or_default();
+                let last: Vec<&str> = text.lines().rev().take(5).collect();
+                return Err(TownError::Wrong(format!(
+                    "{} does not start: {last:?}",
+                    self.domain
+                )));
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Ok(())
+    }
+
+    /// Its process id while it runs.
+    #[must_use]
+    pub fn pid(&self) -> Option<u32> {
+        self.child.as_ref().map(Child::id)
+    }
+
+    /// Kills it with SIGKILL, as a crash would.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            // It may have ended by itself; either way it is reaped.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    /// Leaves it running when this value is dropped, and says its pid.
+    #[must_use]
+    pub fn keep_running(mut self) -> Option<u32> {
+        self.child.take().map(|child| child.id())
+    }
+
+    /// Makes an invite link.
+    ///
+    /// # Errors
+    /// [`TownError`].
+    pub fn invite(&self) -> Result<String, TownError> {
+        let invite = self.admin(&["invite", "create", "--json"])?;
+        let token = invite
+            .get("token")
+            .and_then(Value::as_str)
+            .ok_or_else(|| TownError::NotJson {
+                command: "sabird invite create --json".to_owned(),
+                output: invite.to_string(),
+            })?;
+        Ok(format!(
+            "https://{}/invite/{token}#connect={}",
+            self.domain, self.address
+        ))
+    }
+
+    /// Runs an admin command and reads its JSON.
+    ///
+    /// # Errors
+    /// [`TownError`].
+    pub fn admin(&self, arguments: &[&str]) -> Result<Value, TownError> {
+        let mut command = Command::new(self.binaries.sabird());
+        command.arg("--config").arg(self.config()).args(arguments);
+        run_json(command, "")
+    }
+}
+
+impl Drop for Provider {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// A loopback port that nobody listens on now.
+pub(crate) fn free_address() -> Result<SocketAddr, TownError> {
+    let listener =
+        TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(TownError::io("finding a free port"))?;
+    listener
+        .local_addr()
+        .map_err(TownError::io("finding a free port"))
+}

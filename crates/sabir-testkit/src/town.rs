@@ -1,0 +1,186 @@
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+use crate::provider::free_address;
+use crate::{Authority, Binaries, Profile, Provider, TownError};
+
+/// Providers and people on this machine. Everything ends when it is dropped.
+pub struct Town {
+    folder: PathBuf,
+    /// Removes the folder last.
+    _temporary: Option<TempDir>,
+    authority: Authority,
+    binaries: Binaries,
+    providers: BTreeMap<String, Provider>,
+    profiles: Vec<Profile>,
+}
+
+impl Town {
+    /// A town in a temporary folder, with these providers running.
+    ///
+    /// # Errors
+    /// [`TownError`].
+    pub fn new(domains: &[&str]) -> Result<Self, TownError> {
+        let temporary = TempDir::with_prefix("sabir-").map_err(TownError::io("making a folder"))?;
+        let folder = temporary.path().to_owned();
+        Self::build(folder, Some(temporary), Binaries::beside_this()?, domains)
+    }
+
+    /// A town in a folder that stays.
+    ///
+    /// # Errors
+    /// [`TownError`].
+    pub fn in_folder(folder: &Path, domains: &[&str]) -> Result<Self, TownError> {
+        std::fs::create_dir_all(folder).map_err(TownError::io("making a folder"))?;
+        Self::build(folder.to_owned(), None, Binaries::beside_this()?, domains)
+    }
+
+    fn build(
+        folder: PathBuf,
+        temporary: Option<TempDir>,
+        binaries: Binaries,
+        domains: &[&str],
+    ) -> Result<Self, TownError> {
+        let authority = Authority::create(&folder)?;
+        let mut town = Self {
+            folder,
+            _temporary: temporary,
+            authority,
+            binaries,
+            providers: BTreeMap::new(),
+            profiles: Vec::new(),
+        };
+        for domain in domains {
+            let provider_folder = town.folder.join(domain);
+            std::fs::create_dir_all(&provider_folder).map_err(TownError::io("making a folder"))?;
+            let provider = Provider::new(domain, provider_folder, free_address()?, town.binaries.clone());
+            town.providers.insert((*domain).to_owned(), provider);
+        }
+        for domain in domains {
+            town.write_config(domain)?;
+        }
+        for provider in town.providers.values_mut() {
+            provider.start()?;
+        }
+        Ok(town)
+    }
+
+    fn write_config(&self, domain: &str) -> Result<(), TownError> {
+        let provider = self.provider(domain)?;
+        let (certificate, key) = self.authority.issue(domain, provider.folder())?;
+        let mut text = String::new();
+        // Writing to a String cannot fail.
+        let _ = writeln!(
+            text,
+            "domain = {domain:?}\nlisten = \"{}\"\ndata_dir = {:?}\n\n[tls]\ncertificate = {certificate:?}\nkey = {key:?}\n\
+             trust = {:?}\n\n[log]\nfilter = \"debug\"\n\n[peers.resolve]",
+            provider.address(),
+            provider.folder().join("data"),
+            self.authority.certificate(),
+        );
+        for other in self.providers.values().filter(|other| other.domain() != domain) {
+            let _ = writeln!(text, "{:?} = \"{}\"", other.domain(), other.address());
+        }
+        std::fs::write(provider.config(), text).map_err(TownError::io("writing a configuration"))
+    }
+
+    /// The town's folder.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The certificate that people of the town trust.
+    #[must_use]
+    pub fn trust_anchor(&self) -> &Path {
+        self.authority.certificate()
+    }
+
+    /// A provider of the town.
+    ///
+    /// # Errors
+    /// [`TownError::Wrong`] where it has no such provider.
+    pub fn provider(&self, domain: &str) -> Result<&Provider, TownError> {
+        self.providers
+            .get(domain)
+            .ok_or_else(|| TownError::Wrong(format!("no provider {domain}")))
+    }
+
+    /// A provider of the town, to stop and start.
+    ///
+    /// # Errors
+    /// [`TownError::Wrong`] where it has no such provider.
+    pub fn provider_mut(&mut self, domain: &str) -> Result<&mut Provider, TownError> {
+        self.providers
+            .get_mut(domain)
+            .ok_or_else(|| TownError::Wrong(format!("no provider {domain}")))
+    }
+
+    /// Makes an account for `name@domain` by invite.
+    ///
+    /// # Errors
+    /// [`TownError`].
+    pub fn person(&mut self, name: &str, domain: &str) -> Result<Profile, TownError> {
+        let profile = Profile::new(
+            self.folder.join(name),
+            format!("{name}@{domain}"),
+            self.binaries.clone(),
+        );
+        let invite = self.provider(domain)?.invite()?;
+        let anchor = self.trust_anchor().display().to_string();
+        self.profiles.push(profile.clone());
+        profile.ask(&[
+            "account",
+            "create",
+            &invite,
+            "--name",
+            name,
+            "--trust-anchor",
+            &anchor,
+        ])?;
+        Ok(profile)
+    }
+
+    /// Leaves the providers running and says their pids; agents stay too.
+    #[must_use]
+    pub fn keep_running(mut self) -> Vec<(String, u32)> {
+        self.profiles.clear();
+        let providers = std::mem::take(&mut self.providers);
+        let pids = providers
+            .into_iter()
+            .filter_map(|(domain, provider)| Some((domain, provider.keep_running()?)));
+        pids.collect()
+    }
+}
+
+impl Drop for Town {
+    fn drop(&mut self) {
+        for profile in &self.profiles {
+            profile.stop_agent();
+        }
+    }
+}
+
+/// The first file below `folder` that holds `needle`.
+pub(crate) fn find(folder: &Path, needle: &[u8]) -> Result<Option<PathBuf>, TownError> {
+    let entries =
+        std::fs::read_dir(folder).map_err(TownError::io(format!("reading {}", folder.display())))?;
+    for entry in entries {
+        let path = entry.map_err(TownError::io("reading a folder"))?.path();
+        if path.is_dir() {
+            if let Some(found) = find(&path, needle)? {
+                return Ok(Some(found));
+            }
+        } else if path.is_file() {
+            // A file may go while we look, as a write-ahead log does.
+            let Ok(bytes) = std::fs::read(&path) else { continue };
+            if bytes.windows(needle.len()).any(|window| window == needle) {
+                return Ok(Some(path));
+            }
+        }
+    }
+    Ok(None)
+}
