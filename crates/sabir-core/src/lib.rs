@@ -16,8 +16,10 @@
 //! * [`conversation`]: a client's side of a room.
 //! * [`key_material`]: key packages asked for, handed out and checked.
 
+pub mod follower;
 pub mod frank;
 pub mod hub;
+pub mod key_material;
 pub mod room;
 mod scope;
 

@@ -1,4 +1,4 @@
-//! What a commit may do in a room (draft-ietf-mimi-room-policy-03 §7). Today's rooms are direct rooms: their
+//! What a commit may do in a room (draft-ietf-mimi-room-policy-03 §8). Today's rooms are direct rooms: their
 //! participants and policy are fixed, and only clients come and go.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -84,7 +84,7 @@ fn committer(view: View<'_>, facts: &CommitFacts) -> Result<LeafClient, Refusal>
                 .as_ref()
                 .ok_or(Refusal::Denied("an external commit has no path"))?;
             let client = leaf.verified()?;
-            // draft-ietf-mimi-room-policy-03 §7.1.1: canAddOwnClient.
+            // draft-ietf-mimi-room-policy-03 §8.1.1: canAddOwnClient.
             if !allows(view.state, client.user(), CapabilityType::CAN_ADD_OWN_CLIENT) {
                 return Err(Refusal::Denied(
                     "the joiner is no participant who may add own clients",
@@ -121,7 +121,7 @@ fn check_removes(view: View<'_>, facts: &CommitFacts, committer: &LeafClient) ->
             _ => None,
         };
         let author = author.ok_or(Refusal::Denied("a removal has no author in the room"))?;
-        // draft-ietf-mimi-room-policy-03 §7.1.2: canRemoveOwnClient.
+        // draft-ietf-mimi-room-policy-03 §8.1.2: canRemoveOwnClient.
         let own = author.user == removed.user;
         if !own || !allows(view.state, &author.user, CapabilityType::CAN_REMOVE_OWN_CLIENT) {
             return Err(Refusal::Denied("a removal is not allowed"));

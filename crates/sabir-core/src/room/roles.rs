@@ -4,7 +4,7 @@ use thiserror::Error;
 use super::RoomState;
 use sabir_wire::uri::UserUri;
 
-/// Role index of the banned (draft-ietf-mimi-room-policy-03 §7.1.3).
+/// Role index of the banned (draft-ietf-mimi-room-policy-03 §8.1.3).
 pub const BANNED: u32 = 1;
 
 /// Why role definitions cannot be those of a room.
