@@ -11,7 +11,7 @@
 //! writer was first, nothing changed), or [`StoreError::Unavailable`] (storage failed; `maybe_applied` says whether
 //! the command may have happened all the same). Everything else is a bug of the caller or damage on disk.
 //!
-//! Invariants, which every implementation keeps and `tests/contract.rs` checks:
+//! Invariants, which every implementation keeps and `tests/contract` checks:
 //! * A [`Pending`] is answered `Ok` only after its effects are durable: a hub is the only sequencer of its rooms, and
 //!   an acknowledged commit that is forgotten forks the group.
 //! * Sequence numbers of a room and cursors of a device start at 1, are dense, become visible in order and are never
