@@ -133,12 +133,19 @@ impl Conversation {
     pub fn load(room: RoomUri, rows: &Rows, rng: &mut dyn CryptoRng) -> Result<Self, ConversationError> {
         let stored = |error: &dyn std::fmt::Display| ConversationError::Stored(error.to_string());
         let id = group_uri(&room).map_err(|error| stored(&error))?;
-        let group =
-            Group::load(crate::mls_rows(rows), id.as_str().as_bytes(), rng).map_err(|error| stored(&error))?;
+        let group = Group::load(crate::mls_rows(rows), id.as_str().as_bytes(), rng)
+            .map_err(|error| stored(&error))?;
         let record = Record::read(rows).map_err(|error| stored(&error))?;
         let outbox = Outbox::read(rows).map_err(|error| stored(&error))?;
-        let state = RoomState::read(|component| group.component(component)).map_err(|error| stored(&error))?;
-        Ok(Self { room, group, state, record, outbox })
+        let state =
+            RoomState::read(|component| group.component(component)).map_err(|error| stored(&error))?;
+        Ok(Self {
+            room,
+            group,
+            state,
+            record,
+            outbox,
+        })
     }
 
     /// The room.
@@ -180,14 +187,27 @@ impl Conversation {
     /// The request that must be sent, or sent again, now. [`Conversation::prepare`] may make one.
     #[must_use]
     pub fn outstanding(&self, now: Millis) -> Option<Request> {
-        let request = |kind, body: &[u8]| Some(Request { kind, body: body.to_vec() });
+        let request = |kind, body: &[u8]| {
+            Some(Request {
+                kind,
+                body: body.to_vec(),
+            })
+        };
         match &self.record.phase {
             Phase::Creating { request: body } => request(RequestKind::CreateRoom, body),
-            Phase::WantsKeys { request: body, not_before, .. } if *not_before <= now => {
-                request(RequestKind::KeyMaterial, body)
-            }
-            Phase::Adding { request: body, accepted: false } => request(RequestKind::Update, body),
-            Phase::Ready => self.outbox.in_flight().and_then(|body| request(RequestKind::Submit, body)),
+            Phase::WantsKeys {
+                request: body,
+                not_before,
+                ..
+            } if *not_before <= now => request(RequestKind::KeyMaterial, body),
+            Phase::Adding {
+                request: body,
+                accepted: false,
+            } => request(RequestKind::Update, body),
+            Phase::Ready => self
+                .outbox
+                .in_flight()
+                .and_then(|body| request(RequestKind::Submit, body)),
             _ => None,
         }
     }

@@ -16,6 +16,7 @@
 //! * [`conversation`]: a client's side of a room.
 //! * [`key_material`]: key packages asked for, handed out and checked.
 
+pub mod conversation;
 pub mod follower;
 pub mod frank;
 pub mod hub;

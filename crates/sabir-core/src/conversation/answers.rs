@@ -54,7 +54,9 @@ impl Conversation {
             }
             CreateRoomOutcome::AlreadyExists | CreateRoomOutcome::NotAllowed | CreateRoomOutcome::Invalid => {
                 self.record.phase = Phase::Closed;
-                events.push(ConversationEvent::Alarm(Alarm::Refused { reason: response.description }));
+                events.push(ConversationEvent::Alarm(Alarm::Refused {
+                    reason: response.description,
+                }));
             }
         }
         Ok(self.effects(RowChanges::default(), events))
@@ -122,7 +124,10 @@ impl Conversation {
         let mut changes = RowChanges::default();
         let mut events = Vec::new();
         match response {
-            SubmitMessageResponse::Accepted { accepted_timestamp: accepted, .. } => {
+            SubmitMessageResponse::Accepted {
+                accepted_timestamp: accepted,
+                ..
+            } => {
                 if let Some(local_id) = self.outbox.accept(accepted, &mut changes) {
                     events.push(ConversationEvent::Accepted { local_id, accepted });
                 }
@@ -145,7 +150,11 @@ impl Conversation {
     }
 
     /// Goes on where the log has brought this client to the epoch it waited for.
-    pub(super) fn caught_up(&mut self, cx: ConversationContext<'_>, now: Millis) -> Result<(), ConversationError> {
+    pub(super) fn caught_up(
+        &mut self,
+        cx: ConversationContext<'_>,
+        now: Millis,
+    ) -> Result<(), ConversationError> {
         if let Phase::CatchingUp { epoch } = self.record.phase
             && self.group.epoch() >= epoch
         {
@@ -158,13 +167,21 @@ impl Conversation {
         Ok(())
     }
 
-    fn wait(&mut self, cx: ConversationContext<'_>, now: Millis, reason: String) -> Result<Effects, ConversationError> {
+    fn wait(
+        &mut self,
+        cx: ConversationContext<'_>,
+        now: Millis,
+        reason: String,
+    ) -> Result<Effects, ConversationError> {
         let attempts = match &self.record.phase {
             Phase::WantsKeys { attempts, .. } => attempts.saturating_add(1),
             _ => 1,
         };
         let until = self.want_keys(cx, now, attempts)?;
-        Ok(self.effects(RowChanges::default(), vec![ConversationEvent::Waiting { reason, until }]))
+        Ok(self.effects(
+            RowChanges::default(),
+            vec![ConversationEvent::Waiting { reason, until }],
+        ))
     }
 }
 

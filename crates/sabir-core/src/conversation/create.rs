@@ -1,14 +1,16 @@
 use rand_core::CryptoRng;
 use sabir_mls::app_data::ComponentRules;
 use sabir_mls::group::{CommitPlan, Group, NewGroup, PublicState};
+use sabir_mls::identity::ServerCredential;
 use sabir_mls::key_package::VerifiedKeyPackage;
 use sabir_mls::rows::RowChanges;
 use sabir_wire::client_api::CreateRoomRequest;
 use sabir_wire::codec::{Decode, Encode};
 use sabir_wire::mls::{GroupInfo, MlsMessage, RatchetTree, Welcome};
-use sabir_wire::protocol::{FrankingAgentData, GroupInfoOption, HandshakeBundle, RatchetTreeOption, UpdateRequest};
+use sabir_wire::protocol::{
+    FrankingAgentData, GroupInfoOption, HandshakeBundle, RatchetTreeOption, UpdateRequest,
+};
 use sabir_wire::uri::{RoomUri, UserUri};
-use sabir_mls::identity::ServerCredential;
 
 use super::outbox::Outbox;
 use super::record::{Phase, Record};
@@ -47,8 +49,11 @@ impl Conversation {
         let refused = |error: &dyn std::fmt::Display| ConversationError::Refused(error.to_string());
         let group_id = group_uri(&new.room).map_err(|error| refused(&error))?;
         let hub = ServerCredential::from_credential(&new.hub.credential).map_err(|error| refused(&error))?;
-        let direct =
-            DirectRoom { room: new.room.clone(), people: [cx.me.clone(), new.peer], franking_agent: new.hub.clone() };
+        let direct = DirectRoom {
+            room: new.room.clone(),
+            people: [cx.me.clone(), new.peer],
+            franking_agent: new.hub.clone(),
+        };
         let plan = NewGroup {
             group_id: group_id.as_str().as_bytes().to_vec(),
             dictionary: direct.dictionary(),
@@ -57,10 +62,25 @@ impl Conversation {
         let mut group = Group::create(cx.device, plan, now, rng)?;
         let public = group.public_state(cx.device)?;
         let (group_info_option, ratchet_tree_option) = options(&public)?;
-        let request = CreateRoomRequest { room: new.room.clone(), group_info_option, ratchet_tree_option };
-        let state = RoomState::read(|component| group.component(component)).map_err(|error| refused(&error))?;
-        let record = Record { phase: Phase::Creating { request: request.to_bytes() } };
-        let mut conversation = Self { room: new.room, group, state, record, outbox: Outbox::default() };
+        let request = CreateRoomRequest {
+            room: new.room.clone(),
+            group_info_option,
+            ratchet_tree_option,
+        };
+        let state =
+            RoomState::read(|component| group.component(component)).map_err(|error| refused(&error))?;
+        let record = Record {
+            phase: Phase::Creating {
+                request: request.to_bytes(),
+            },
+        };
+        let mut conversation = Self {
+            room: new.room,
+            group,
+            state,
+            record,
+            outbox: Outbox::default(),
+        };
         let effects = conversation.effects(RowChanges::default(), Vec::new());
         Ok((conversation, effects))
     }
@@ -73,15 +93,25 @@ impl Conversation {
         attempts: u32,
     ) -> Result<Millis, ConversationError> {
         let internal = |error: &dyn std::fmt::Display| ConversationError::Internal(error.to_string());
-        let peer = self.state.other(cx.me).cloned().ok_or(ConversationError::Closed("nobody else is in this room"))?;
+        let peer = self
+            .state
+            .other(cx.me)
+            .cloned()
+            .ok_or(ConversationError::Closed("nobody else is in this room"))?;
         let request = key_material::build_request(cx.device, cx.me, &peer, Some(&self.room))
             .map_err(|error| internal(&error))?;
         let wait = match attempts.checked_sub(1) {
             None => 0,
-            Some(doublings) => FIRST_WAIT.saturating_mul(1 << doublings.min(10)).min(LONGEST_WAIT),
+            Some(doublings) => FIRST_WAIT
+                .saturating_mul(1 << doublings.min(10))
+                .min(LONGEST_WAIT),
         };
         let not_before = now.saturating_add(wait);
-        self.record.phase = Phase::WantsKeys { request: request.to_bytes(), not_before, attempts };
+        self.record.phase = Phase::WantsKeys {
+            request: request.to_bytes(),
+            not_before,
+            attempts,
+        };
         Ok(not_before)
     }
 
@@ -93,15 +123,30 @@ impl Conversation {
         rng: &mut dyn CryptoRng,
     ) -> Result<(), ConversationError> {
         let internal = |error: &dyn std::fmt::Display| ConversationError::Internal(error.to_string());
-        let plan = CommitPlan { adds, ..CommitPlan::default() };
+        let plan = CommitPlan {
+            adds,
+            ..CommitPlan::default()
+        };
         let rules: &dyn ComponentRules = &RoomRules;
         let commit = self.group.commit(cx.device, plan, rules, rng)?;
         let (group_info, ratchet_tree) = options(&commit.next)?;
-        let welcome = commit.welcome.as_deref().map(Welcome::from_bytes).transpose().map_err(|error| internal(&error))?;
+        let welcome = commit
+            .welcome
+            .as_deref()
+            .map(Welcome::from_bytes)
+            .transpose()
+            .map_err(|error| internal(&error))?;
         let message = Box::new(MlsMessage::from_bytes(&commit.commit).map_err(|error| internal(&error))?);
-        let bundle =
-            HandshakeBundle::Commit { message, welcome, group_info: Box::new(group_info), ratchet_tree };
-        self.record.phase = Phase::Adding { request: UpdateRequest { bundle }.to_bytes(), accepted: false };
+        let bundle = HandshakeBundle::Commit {
+            message,
+            welcome,
+            group_info: Box::new(group_info),
+            ratchet_tree,
+        };
+        self.record.phase = Phase::Adding {
+            request: UpdateRequest { bundle }.to_bytes(),
+            accepted: false,
+        };
         Ok(())
     }
 }

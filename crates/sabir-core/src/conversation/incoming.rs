@@ -32,8 +32,8 @@ impl Conversation {
         entry: &[u8],
         rng: &mut dyn CryptoRng,
     ) -> Result<Effects, ConversationError> {
-        let entry =
-            FanoutMessage::from_bytes(entry).map_err(|error| ConversationError::Refused(error.to_string()))?;
+        let entry = FanoutMessage::from_bytes(entry)
+            .map_err(|error| ConversationError::Refused(error.to_string()))?;
         let accepted = entry.timestamp;
         let (frank, message) = match &entry.body {
             FanoutBody::Application { message, frank } => (frank.as_ref(), message),
@@ -44,7 +44,10 @@ impl Conversation {
         let bytes = message.to_bytes();
         let mut changes = RowChanges::default();
         // A client judges at the time the hub accepted the entry, so that all clients judge alike.
-        let judge = Judge { anchors: cx.anchors, freshness: Freshness::At(accepted) };
+        let judge = Judge {
+            anchors: cx.anchors,
+            freshness: Freshness::At(accepted),
+        };
         let events = match self.group.process(&bytes, &judge, &RoomRules, rng) {
             Ok(Incoming::OwnMessage) => vec![self.own_message(cx, accepted, &bytes, frank, &mut changes)],
             Ok(Incoming::Message(received)) => vec![self.message(cx, accepted, received, frank)?],
@@ -64,7 +67,10 @@ impl Conversation {
         frank: Option<&Frank>,
         changes: &mut RowChanges,
     ) -> ConversationEvent {
-        let unreadable = |reason: &str| ConversationEvent::Unreadable { accepted, reason: reason.to_owned() };
+        let unreadable = |reason: &str| ConversationEvent::Unreadable {
+            accepted,
+            reason: reason.to_owned(),
+        };
         let Some(sent) = self.outbox.take(&sha256(message), changes) else {
             return unreadable("this device sent it, and its copy is gone");
         };
@@ -172,7 +178,9 @@ impl Conversation {
         match commit.facts.require_verified() {
             Ok(()) => {}
             Err(MlsError::UnknownProvider(domain)) => return Err(ConversationError::UnknownProvider(domain)),
-            Err(error) => events.push(ConversationEvent::Alarm(Alarm::Unverified { reason: error.to_string() })),
+            Err(error) => events.push(ConversationEvent::Alarm(Alarm::Unverified {
+                reason: error.to_string(),
+            })),
         }
         let before = self.clients()?;
         let removes_self = commit.removes_self;
@@ -186,7 +194,9 @@ impl Conversation {
         events.extend(self.members(before, accepted)?);
         if matches!(self.record.phase, Phase::Adding { .. } | Phase::WantsKeys { .. }) {
             // The commit took the epoch this client's own commit was for.
-            self.record.phase = Phase::CatchingUp { epoch: self.group.epoch() };
+            self.record.phase = Phase::CatchingUp {
+                epoch: self.group.epoch(),
+            };
         }
         let was_ready = self.record.phase == Phase::Ready;
         self.caught_up(cx, now)?;
@@ -220,7 +230,10 @@ impl Conversation {
     pub(super) fn clients(&self) -> Result<Vec<(ClientUri, UserUri)>, ConversationError> {
         let claims = self.group.members().map(|member| {
             let credential = ClientCredential::parse(&member.credential).map_err(MlsError::from)?;
-            Ok((credential.claimed_client().clone(), credential.claimed_user().clone()))
+            Ok((
+                credential.claimed_client().clone(),
+                credential.claimed_user().clone(),
+            ))
         });
         claims.collect::<Result<Vec<_>, MlsError>>().map_err(Into::into)
     }
@@ -232,12 +245,23 @@ impl Conversation {
         accepted: Millis,
     ) -> Result<Vec<ConversationEvent>, ConversationError> {
         let after = self.clients()?;
-        let added: Vec<_> = after.iter().filter(|client| !before.contains(client)).cloned().collect();
-        let removed: Vec<_> = before.into_iter().filter(|client| !after.contains(client)).collect();
+        let added: Vec<_> = after
+            .iter()
+            .filter(|client| !before.contains(client))
+            .cloned()
+            .collect();
+        let removed: Vec<_> = before
+            .into_iter()
+            .filter(|client| !after.contains(client))
+            .collect();
         if added.is_empty() && removed.is_empty() {
             return Ok(Vec::new());
         }
-        Ok(vec![ConversationEvent::Members { added, removed, accepted }])
+        Ok(vec![ConversationEvent::Members {
+            added,
+            removed,
+            accepted,
+        }])
     }
 }
 

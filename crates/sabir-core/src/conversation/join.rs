@@ -43,23 +43,32 @@ impl Conversation {
     ) -> Result<Joined, ConversationError> {
         let refused = |error: &dyn std::fmt::Display| ConversationError::Refused(error.to_string());
         let entry = FanoutMessage::from_bytes(entry).map_err(|error| refused(&error))?;
-        let FanoutBody::Welcome { message, ratchet_tree_option: RatchetTreeOption::Full(tree) } = &entry.body else {
+        let FanoutBody::Welcome {
+            message,
+            ratchet_tree_option: RatchetTreeOption::Full(tree),
+        } = &entry.body
+        else {
             return Err(refused(&"the entry is no welcome with its tree"));
         };
         let MlsMessage::Welcome(welcome) = message.as_ref() else {
             return Err(refused(&"the entry is no welcome"));
         };
-        let judge = Judge { anchors: cx.anchors, freshness: Freshness::At(entry.timestamp) };
+        let judge = Judge {
+            anchors: cx.anchors,
+            freshness: Freshness::At(entry.timestamp),
+        };
         let mut group = join_welcome(rows, &welcome.to_bytes(), &tree.to_bytes(), &judge, rng)?;
         let expected = group_uri(&room).map_err(|error| refused(&error))?;
         if group.group_id() != expected.as_str().as_bytes() {
             return Err(refused(&"the welcome leads to another room"));
         }
-        let state = RoomState::read(|component| group.component(component)).map_err(|error| refused(&error))?;
+        let state =
+            RoomState::read(|component| group.component(component)).map_err(|error| refused(&error))?;
         check_state(cx, &room, &state, &judge)?;
         let seen = BTreeMap::new();
         for (_, leaf) in group.judge_members(&judge) {
-            check_device_list(leaf.verified()?, leaf.device_list.as_deref(), &seen).map_err(|error| refused(&error))?;
+            check_device_list(leaf.verified()?, leaf.device_list.as_deref(), &seen)
+                .map_err(|error| refused(&error))?;
         }
         // The overlay started with the key package's rows, which go as a whole; the puts are the room's.
         let mut taken = group.take_changes();
@@ -67,13 +76,26 @@ impl Conversation {
         let mut changes = crate::scope::scoped(taken);
         let record = Record { phase: Phase::Ready };
         record.write(&mut changes);
-        let conversation = Self { room, group, state, record, outbox: Outbox::default() };
+        let conversation = Self {
+            room,
+            group,
+            state,
+            record,
+            outbox: Outbox::default(),
+        };
         let members = conversation.clients()?;
         let events = vec![
-            ConversationEvent::Members { added: members, removed: Vec::new(), accepted: entry.timestamp },
+            ConversationEvent::Members {
+                added: members,
+                removed: Vec::new(),
+                accepted: entry.timestamp,
+            },
             ConversationEvent::Ready,
         ];
-        Ok(Joined { conversation, effects: Effects { changes, events } })
+        Ok(Joined {
+            conversation,
+            effects: Effects { changes, events },
+        })
     }
 
     /// The KeyPackageRefs that an entry's Welcome is addressed to; empty for anything else.
@@ -113,7 +135,9 @@ fn check_state(
     ServerCredential::from_credential(&agent.credential)
         .and_then(|credential| credential.verify(judge.anchors, room.authority(), Freshness::Ignored, key))
         .map_err(|error| match error {
-            sabir_mls::identity::CredentialError::UnknownProvider => MlsError::UnknownProvider(room.authority().clone()),
+            sabir_mls::identity::CredentialError::UnknownProvider => {
+                MlsError::UnknownProvider(room.authority().clone())
+            }
             error => MlsError::Credential(error),
         })?;
     Ok(())

@@ -47,15 +47,23 @@ impl Outbox {
     pub(super) fn read(rows: &Rows) -> Result<Self, DecodeError> {
         let prefix = engine_key(PREFIX);
         let mut entries = VecDeque::new();
-        for (_, value) in rows.range(prefix.clone()..).take_while(|(key, _)| key.starts_with(&prefix)) {
+        for (_, value) in rows
+            .range(prefix.clone()..)
+            .take_while(|(key, _)| key.starts_with(&prefix))
+        {
             entries.push_back(Entry::from_bytes(value)?);
         }
-        let next = entries.back().map_or(0, |entry: &Entry| entry.number.saturating_add(1));
+        let next = entries
+            .back()
+            .map_or(0, |entry: &Entry| entry.number.saturating_add(1));
         Ok(Self { entries, next })
     }
 
     pub(super) fn waiting(&self) -> usize {
-        self.entries.iter().filter(|entry| entry.accepted.is_none()).count()
+        self.entries
+            .iter()
+            .filter(|entry| entry.accepted.is_none())
+            .count()
     }
 
     pub(super) fn in_flight(&self) -> Option<&[u8]> {
@@ -64,7 +72,13 @@ impl Outbox {
     }
 
     fn push(&mut self, local_id: LocalId, content: Vec<u8>, changes: &mut RowChanges) {
-        let entry = Entry { number: self.next, local_id, content, sealed: None, accepted: None };
+        let entry = Entry {
+            number: self.next,
+            local_id,
+            content,
+            sealed: None,
+            accepted: None,
+        };
         self.next = self.next.saturating_add(1);
         entry.write(changes);
         self.entries.push_back(entry);
@@ -87,7 +101,10 @@ impl Outbox {
     }
 
     fn outstanding(&mut self) -> Option<&mut Entry> {
-        self.entries.iter_mut().find(|entry| entry.accepted.is_none()).filter(|entry| entry.sealed.is_some())
+        self.entries
+            .iter_mut()
+            .find(|entry| entry.accepted.is_none())
+            .filter(|entry| entry.sealed.is_some())
     }
 
     /// Takes out the entry that was sent as this MLSMessage.
@@ -142,11 +159,18 @@ impl Decode for Entry {
             local_id: r.array("local_id")?,
             content: r.opaque("content", MAX_CONTENT)?.to_vec(),
             sealed: if r.flag("sealed")? {
-                Some((r.opaque("request", MAX_CONTENT.saturating_mul(2))?.to_vec(), r.array("hash")?))
+                Some((
+                    r.opaque("request", MAX_CONTENT.saturating_mul(2))?.to_vec(),
+                    r.array("hash")?,
+                ))
             } else {
                 None
             },
-            accepted: if r.flag("accepted")? { Some(r.u64("accepted")?) } else { None },
+            accepted: if r.flag("accepted")? {
+                Some(r.u64("accepted")?)
+            } else {
+                None
+            },
         })
     }
 }
@@ -168,8 +192,14 @@ impl Conversation {
         }
         let mut salt = [0; 16];
         rng.fill_bytes(&mut salt);
-        let origin = Origin { salt: Salt(salt), sender_uri: cx.me.as_str(), room_uri: self.room.as_str() };
-        let content = compose(origin).to_bytes().map_err(|error| ConversationError::Refused(error.to_string()))?;
+        let origin = Origin {
+            salt: Salt(salt),
+            sender_uri: cx.me.as_str(),
+            room_uri: self.room.as_str(),
+        };
+        let content = compose(origin)
+            .to_bytes()
+            .map_err(|error| ConversationError::Refused(error.to_string()))?;
         if content.len() > MAX_CONTENT {
             return Err(ConversationError::TooLarge);
         }
@@ -187,15 +217,22 @@ impl Conversation {
         cx: ConversationContext<'_>,
         rng: &mut dyn CryptoRng,
     ) -> Result<Effects, ConversationError> {
-        let ready = self.record.phase == Phase::Ready && self.group.is_active() && !self.group.has_pending_commit();
-        let next = self.outbox.entries.iter_mut().find(|entry| entry.accepted.is_none());
+        let ready =
+            self.record.phase == Phase::Ready && self.group.is_active() && !self.group.has_pending_commit();
+        let next = self
+            .outbox
+            .entries
+            .iter_mut()
+            .find(|entry| entry.accepted.is_none());
         let (true, Some(entry)) = (ready, next.filter(|entry| entry.sealed.is_none())) else {
             return Ok(Effects::default());
         };
         let internal = |error: &dyn std::fmt::Display| ConversationError::Internal(error.to_string());
         let content = MimiContent::from_bytes(&entry.content).map_err(|error| internal(&error))?;
         let tag = frank::franking_tag(&content.salt.0, &entry.content);
-        let message = self.group.encrypt(cx.device, vec![frank::safe_aad_item(tag)], &entry.content, rng)?;
+        let message = self
+            .group
+            .encrypt(cx.device, vec![frank::safe_aad_item(tag)], &entry.content, rng)?;
         let request = SubmitMessageRequest {
             app_message: MlsMessage::from_bytes(&message).map_err(|error| internal(&error))?,
             sending_uri: cx.me.clone(),

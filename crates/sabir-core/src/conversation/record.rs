@@ -13,7 +13,11 @@ pub(super) enum Phase {
     /// The room is asked for.
     Creating { request: Vec<u8> },
     /// The room is there; the other person's key packages are asked for, not before a time.
-    WantsKeys { request: Vec<u8>, not_before: Millis, attempts: u32 },
+    WantsKeys {
+        request: Vec<u8>,
+        not_before: Millis,
+        attempts: u32,
+    },
     /// The other person's clients are being added.
     Adding { request: Vec<u8>, accepted: bool },
     /// The hub is ahead; the log will bring this client to that epoch.
@@ -47,7 +51,11 @@ impl Encode for Record {
                 out.push(1);
                 put_opaque(out, request);
             }
-            Phase::WantsKeys { request, not_before, attempts } => {
+            Phase::WantsKeys {
+                request,
+                not_before,
+                attempts,
+            } => {
                 out.push(2);
                 put_opaque(out, request);
                 not_before.encode(out);
@@ -73,7 +81,9 @@ impl Decode for Record {
     fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let at = r.offset();
         let phase = match r.u8("phase")? {
-            1 => Phase::Creating { request: r.opaque("request", MAX_REQUEST)?.to_vec() },
+            1 => Phase::Creating {
+                request: r.opaque("request", MAX_REQUEST)?.to_vec(),
+            },
             2 => Phase::WantsKeys {
                 request: r.opaque("request", MAX_REQUEST)?.to_vec(),
                 not_before: r.u64("not_before")?,
@@ -83,7 +93,9 @@ impl Decode for Record {
                 request: r.opaque("request", MAX_REQUEST)?.to_vec(),
                 accepted: r.flag("accepted")?,
             },
-            4 => Phase::CatchingUp { epoch: r.u64("epoch")? },
+            4 => Phase::CatchingUp {
+                epoch: r.u64("epoch")?,
+            },
             5 => Phase::Ready,
             6 => Phase::Closed,
             other => return Err(r.error_at(at, "phase", DecodeErrorKind::UnknownValue(other.into()))),

@@ -174,12 +174,31 @@ pub fn device(person: &Person, name: &str, rng: &mut ChaCha20Rng, now: u64) -> D
     let credential = ClientCredential::new(&certificate, &person.user_certificate)
         .unwrap()
         .to_bytes();
+    let device_list = device_list(person, 1, &[&key]);
     Device {
         credential,
         key,
-        device_list: b"list".to_vec(),
+        device_list,
         suite: 1,
     }
+}
+
+/// The person's signed list of these devices.
+pub fn device_list(person: &Person, version: u64, keys: &[&SigningKey]) -> Vec<u8> {
+    let mut key_hashes: Vec<KeyHash> = keys.iter().map(|key| KeyHash(sha256(key.public()))).collect();
+    key_hashes.sort();
+    let user = user_of(person);
+    let mut list = SignedDeviceList {
+        user,
+        version,
+        key_hashes,
+        signature: vec![],
+    };
+    let key = person.identity.signing_key();
+    list.signature = key
+        .sign_with_label(SignedDeviceList::SIGNATURE_LABEL, &list.tbs())
+        .unwrap();
+    list.to_bytes()
 }
 
 pub fn user_of(person: &Person) -> UserUri {
