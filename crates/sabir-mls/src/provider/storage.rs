@@ -7,6 +7,7 @@
 
 mod codec;
 mod openmls;
+mod packed;
 
 use std::cell::RefCell;
 use std::fmt;

@@ -1,11 +1,13 @@
 //! How keys and values become bytes.
 //!
-//! A value is one version byte and then CBOR, which is self-describing, so that fields OpenMLS adds with a default
-//! still decode. A key is a table's tag and the CBOR of what addresses the row.
+//! A value is one version byte and then CBOR, [packed](super::packed). CBOR is self-describing, so that fields OpenMLS
+//! adds with a default still decode. A key is a table's tag and the CBOR of what addresses the row.
 
 use openmls_traits::storage::{CURRENT_VERSION, Key};
 
-use super::StorageError;
+use zeroize::Zeroize as _;
+
+use super::{StorageError, packed};
 
 /// Version of the value encoding below, the first byte of every value.
 const ENVELOPE: u8 = 1;
@@ -34,6 +36,15 @@ pub(super) enum Table {
     Psk = 18,
 }
 
+impl Table {
+    /// Overwrites a copy of a value. The tree is public and the one row that is large, so it is left alone.
+    fn wipe(self, copy: &mut [u8]) {
+        if self != Self::Tree {
+            copy.zeroize();
+        }
+    }
+}
+
 /// The key of a row: the tag, the length of the first part in four bytes, then all parts.
 ///
 /// The length keeps the rows of one list together and apart from those of an address that begins alike.
@@ -59,16 +70,22 @@ pub(super) fn key_part<K: Key<CURRENT_VERSION>>(table: Table, part: &K) -> Resul
 }
 
 pub(super) fn encode<V: serde::Serialize>(table: Table, value: &V) -> Result<Vec<u8>, StorageError> {
-    let mut serializer = minicbor_serde::Serializer::new(vec![ENVELOPE]);
-    value
-        .serialize(&mut serializer)
-        .map_err(|_| StorageError::Encode(table as u8))?;
-    Ok(serializer.into_encoder().into_writer())
+    let failed = || StorageError::Encode(table as u8);
+    let mut cbor = minicbor_serde::to_vec(value).map_err(|_| failed())?;
+    let mut out = Vec::with_capacity(cbor.len().saturating_add(1));
+    out.push(ENVELOPE);
+    let packed = packed::pack(&cbor, &mut out);
+    table.wipe(&mut cbor);
+    packed.map(|()| out).ok_or_else(failed)
 }
 
 pub(super) fn decode<V: serde::de::DeserializeOwned>(table: Table, bytes: &[u8]) -> Result<V, StorageError> {
-    let Some((&ENVELOPE, cbor)) = bytes.split_first() else {
+    let failed = || StorageError::Decode(table as u8);
+    let Some((&ENVELOPE, packed)) = bytes.split_first() else {
         return Err(StorageError::Envelope(table as u8));
     };
-    minicbor_serde::from_slice(cbor).map_err(|_| StorageError::Decode(table as u8))
+    let mut cbor = packed::unpack(packed).ok_or_else(failed)?;
+    let value = minicbor_serde::from_slice(&cbor);
+    table.wipe(&mut cbor);
+    value.map_err(|_| failed())
 }
