@@ -5,7 +5,7 @@
 //! Ed25519 signatures are a function of key and message; those of ECDSA carry the library's own randomness, so two
 //! runs with one seed differ in them.
 
-use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::digest::{self, SHA256, SHA384, SHA512, digest};
 use aws_lc_rs::signature::{
     self, ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P384_SHA384_ASN1,
     ECDSA_P384_SHA384_ASN1_SIGNING, ECDSA_P521_SHA512_ASN1, ECDSA_P521_SHA512_ASN1_SIGNING, ED25519,
@@ -20,7 +20,8 @@ use super::primitives::expand;
 /// A key pair ready for signing.
 pub(crate) enum KeyPair {
     Ed25519(Ed25519KeyPair),
-    Ecdsa(EcdsaKeyPair),
+    /// With the hash that the scheme signs.
+    Ecdsa(EcdsaKeyPair, &'static digest::Algorithm),
 }
 
 impl KeyPair {
@@ -30,7 +31,7 @@ impl KeyPair {
     /// [`CryptoError::SigningError`] when `private` is no key of the scheme,
     /// [`CryptoError::UnsupportedSignatureScheme`] for a scheme this provider lacks.
     pub(crate) fn from_private(scheme: SignatureScheme, private: &[u8]) -> Result<Self, CryptoError> {
-        let Some((curve, algorithm)) = ecdsa(scheme)? else {
+        let Some((curve, algorithm, hash)) = ecdsa(scheme)? else {
             // The library takes longer slices too and reads their beginning.
             if private.len() != 32 {
                 return Err(CryptoError::SigningError);
@@ -41,21 +42,21 @@ impl KeyPair {
         };
         let public = kem::public_of(curve, private).map_err(|_| CryptoError::SigningError)?;
         EcdsaKeyPair::from_private_key_and_public_key(algorithm, private, &public)
-            .map(Self::Ecdsa)
+            .map(|pair| Self::Ecdsa(pair, hash))
             .map_err(|_| CryptoError::SigningError)
     }
 
     pub(crate) fn public(&self) -> &[u8] {
         match self {
             Self::Ed25519(pair) => pair.public_key().as_ref(),
-            Self::Ecdsa(pair) => pair.public_key().as_ref(),
+            Self::Ecdsa(pair, _) => pair.public_key().as_ref(),
         }
     }
 
     pub(crate) fn sign(&self, data: &[u8]) -> Result<Vec<u8>, CryptoError> {
         let signature = match self {
             Self::Ed25519(pair) => pair.try_sign(data),
-            Self::Ecdsa(pair) => pair.sign(&SystemRandom::new(), data),
+            Self::Ecdsa(pair, hash) => pair.sign_digest(&digest(hash, data)),
         };
         signature
             .map(|s| s.as_ref().to_vec())
@@ -65,7 +66,7 @@ impl KeyPair {
 
 /// A private and a public key that depend on `seed` alone.
 pub(crate) fn derive_key_pair(scheme: SignatureScheme, seed: &[u8]) -> Result<KemKeyPair, CryptoError> {
-    if let Some((curve, _)) = ecdsa(scheme)? {
+    if let Some((curve, ..)) = ecdsa(scheme)? {
         // RFC 9180's derivation rejects out-of-range scalars, which is what a uniform ECDSA key needs as well.
         let ikm = expand(openmls_traits::types::HashType::Sha2_512, seed, &[b"ecdsa"], 72)?;
         return kem::derive_key_pair(curve, &ikm);
@@ -103,21 +104,31 @@ pub(crate) fn verify(
         .map_err(|_| CryptoError::InvalidSignature)
 }
 
-type EcdsaParameters = (HpkeKemType, &'static signature::EcdsaSigningAlgorithm);
+type EcdsaParameters = (
+    HpkeKemType,
+    &'static signature::EcdsaSigningAlgorithm,
+    &'static digest::Algorithm,
+);
 
-/// The curve and algorithm of an ECDSA scheme, `None` for Ed25519.
+/// The curve, algorithm and hash of an ECDSA scheme, `None` for Ed25519.
 fn ecdsa(scheme: SignatureScheme) -> Result<Option<EcdsaParameters>, CryptoError> {
     match scheme {
         SignatureScheme::ED25519 => Ok(None),
-        SignatureScheme::ECDSA_SECP256R1_SHA256 => {
-            Ok(Some((HpkeKemType::DhKemP256, &ECDSA_P256_SHA256_ASN1_SIGNING)))
-        }
-        SignatureScheme::ECDSA_SECP384R1_SHA384 => {
-            Ok(Some((HpkeKemType::DhKemP384, &ECDSA_P384_SHA384_ASN1_SIGNING)))
-        }
-        SignatureScheme::ECDSA_SECP521R1_SHA512 => {
-            Ok(Some((HpkeKemType::DhKemP521, &ECDSA_P521_SHA512_ASN1_SIGNING)))
-        }
+        SignatureScheme::ECDSA_SECP256R1_SHA256 => Ok(Some((
+            HpkeKemType::DhKemP256,
+            &ECDSA_P256_SHA256_ASN1_SIGNING,
+            &SHA256,
+        ))),
+        SignatureScheme::ECDSA_SECP384R1_SHA384 => Ok(Some((
+            HpkeKemType::DhKemP384,
+            &ECDSA_P384_SHA384_ASN1_SIGNING,
+            &SHA384,
+        ))),
+        SignatureScheme::ECDSA_SECP521R1_SHA512 => Ok(Some((
+            HpkeKemType::DhKemP521,
+            &ECDSA_P521_SHA512_ASN1_SIGNING,
+            &SHA512,
+        ))),
         SignatureScheme::ED448 => Err(CryptoError::UnsupportedSignatureScheme),
     }
 }
