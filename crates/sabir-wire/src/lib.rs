@@ -24,6 +24,8 @@ mod field;
 pub mod mls;
 pub mod policy;
 pub mod protocol;
+#[cfg(test)]
+mod skip;
 pub mod status;
 pub mod uri;
 #[cfg(test)]

@@ -15,16 +15,32 @@ pub(crate) fn vectors(name: &str) -> Vec<Value> {
     );
     let path = folder.join("mls").join(name).with_extension("json");
     let Ok(text) = std::fs::read_to_string(&path) else {
-        #[allow(clippy::print_stderr, reason = "a skipped test has to say so")]
-        {
-            eprintln!(
-                "SKIPPED: no test vectors at {}; set SABIR_VECTORS",
-                path.display()
-            );
-        }
+        skipped(&format!(
+            "no test vectors at {}; set SABIR_VECTORS",
+            path.display()
+        ));
         return Vec::new();
     };
     serde_json::from_str(&text).unwrap()
+}
+
+/// Says so on the terminal and in the file that `SABIR_SKIP_LOG` names.
+#[allow(
+    clippy::explicit_write,
+    clippy::disallowed_types,
+    reason = "the test runner hides eprintln! while tests pass"
+)]
+fn skipped(why: &str) {
+    use std::io::Write as _;
+    writeln!(std::io::stderr(), "SKIPPED: {why}").unwrap();
+    if let Some(log) = std::env::var_os("SABIR_SKIP_LOG") {
+        let mut file = std::fs::File::options()
+            .create(true)
+            .append(true)
+            .open(log)
+            .unwrap();
+        file.write_all(format!("{why}\n").as_bytes()).unwrap();
+    }
 }
 
 /// The bytes of a field in hexadecimal.

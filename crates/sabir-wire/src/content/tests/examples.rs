@@ -10,7 +10,6 @@
     reason = "tests"
 )]
 
-use std::io::Write;
 use std::path::PathBuf;
 
 use crate::content::{
@@ -27,13 +26,10 @@ pub(crate) fn folder(name: &str) -> Option<PathBuf> {
     if folder.is_dir() {
         return Some(folder);
     }
-    // Not `eprintln!`, which the test runner hides while tests pass.
-    let folder = folder.display();
-    writeln!(
-        std::io::stderr(),
-        "SKIPPED: there is no folder {folder}; set SABIR_VECTORS"
-    )
-    .unwrap();
+    crate::skip::skipped(&format!(
+        "there is no folder {}; set SABIR_VECTORS",
+        folder.display()
+    ));
     None
 }
 

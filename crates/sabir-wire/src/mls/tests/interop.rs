@@ -22,7 +22,7 @@ fn vectors(name: &str) -> Option<Vec<Value>> {
     );
     let path = root.join("mls").join(name);
     let Ok(json) = std::fs::read_to_string(&path) else {
-        eprintln!("SKIPPED: there is no file {}; set SABIR_VECTORS", path.display());
+        crate::skip::skipped(&format!("there is no file {}; set SABIR_VECTORS", path.display()));
         return None;
     };
     Some(serde_json::from_str(&json).unwrap())
