@@ -4,10 +4,16 @@
 //! never in a face.
 //!
 //! * [`types`]: messages, rooms and events as faces see them, with a stable JSON shape.
+//! * [`account`]: who the person is, and how an account is made.
 //! * [`invite`]: the links that accounts are made from.
 //! * [`store`]: the profile on disk, every value sealed.
+//! * [`transport`]: the one connection to the own provider.
 
+pub mod account;
 pub mod invite;
 pub mod random;
 pub mod store;
+#[cfg(test)]
+mod testing;
+pub mod transport;
 pub mod types;

@@ -5,8 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::outbox::number;
-use super::values::{from_json, to_json};
+use super::values::{from_json, number, to_json};
 use super::{StoreError, Tx};
 
 const TABLE: &str = "changes";
@@ -49,11 +48,6 @@ pub enum Change {
         room: String,
         /// What it is.
         text: String,
-    },
-    /// A message to somebody without a room failed; its local id.
-    IntentFailed {
-        /// The local id.
-        local_id: u64,
     },
 }
 

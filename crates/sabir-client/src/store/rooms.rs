@@ -22,6 +22,10 @@ pub struct RoomRecord {
     pub members: Vec<String>,
     /// Why nothing can be sent, if so.
     pub blocked: Option<String>,
+    /// Whether this device is out of it for good.
+    pub closed: bool,
+    /// Whether somebody else was ever reached in it.
+    pub ready: bool,
     /// When this device joined, in milliseconds since the epoch.
     pub joined: u64,
 }
@@ -52,13 +56,7 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError::Damaged`].
     pub fn room(&self, room: &str) -> Result<Option<RoomRecord>, StoreError> {
-        let hash = self.room_hash(room);
-        let sealed: Option<Vec<u8>> = self
-            .sql
-            .prepare_cached("SELECT value FROM rooms WHERE room = ?1")?
-            .query_row([hash.as_slice()], |row| row.get(0))
-            .optional()?;
-        sealed.map(|sealed| self.open_room(&hash, &sealed)).transpose()
+        self.room_by_hash(&self.room_hash(room))
     }
 
     /// Every room, oldest first.
@@ -96,6 +94,16 @@ impl Tx<'_> {
             rooms.push(self.open_room(&hash, &sealed)?);
         }
         Ok(rooms)
+    }
+
+    /// The room whose keyed hash is `hash`.
+    pub(super) fn room_by_hash(&self, hash: &[u8]) -> Result<Option<RoomRecord>, StoreError> {
+        let sealed: Option<Vec<u8>> = self
+            .sql
+            .prepare_cached("SELECT value FROM rooms WHERE room = ?1")?
+            .query_row([hash], |row| row.get(0))
+            .optional()?;
+        sealed.map(|sealed| self.open_room(hash, &sealed)).transpose()
     }
 
     pub(super) fn room_hash(&self, room: &str) -> super::seal::Hash {

@@ -67,6 +67,18 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// Deletes every row of a scope.
+    ///
+    /// # Errors
+    /// Failures of the database.
+    pub fn clear(&mut self, scope: &str) -> Result<(), StoreError> {
+        let scope = self.scope(scope);
+        self.sql
+            .prepare_cached("DELETE FROM rows WHERE scope = ?1")?
+            .execute([scope.as_slice()])?;
+        Ok(())
+    }
+
     fn scope(&self, scope: &str) -> Hash {
         self.sealer.hash("scope", &[scope.as_bytes()])
     }

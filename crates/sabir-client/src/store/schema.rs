@@ -75,12 +75,12 @@ const V1: &str = "
     CREATE UNIQUE INDEX timeline_by_message ON timeline (room, message) WHERE message <> x'';
     CREATE UNIQUE INDEX timeline_by_local ON timeline (local) WHERE local <> 0;
 
-    CREATE TABLE outbox (
-        local INTEGER NOT NULL PRIMARY KEY,
-        person BLOB NOT NULL,
+    CREATE TABLE parked (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        room BLOB NOT NULL,
         value BLOB NOT NULL
     ) STRICT;
-    CREATE INDEX outbox_by_person ON outbox (person, local);
+    CREATE INDEX parked_by_room ON parked (room, id);
 
     CREATE TABLE changes (
         cursor INTEGER PRIMARY KEY AUTOINCREMENT,

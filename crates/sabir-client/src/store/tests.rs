@@ -25,6 +25,8 @@ fn record() -> RoomRecord {
         with: Some(ALICE.to_owned()),
         members: vec![ALICE.to_owned()],
         blocked: None,
+        closed: false,
+        ready: true,
         joined: 1,
     }
 }
@@ -85,15 +87,7 @@ fn no_file_shows_what_the_profile_holds() {
             1,
         )?;
         tx.append_message(ROOM, &entry(TEXT, Some("ab12cd34ef56")))?;
-        tx.put_intent(
-            1,
-            &Intent {
-                to: ALICE.to_owned(),
-                text: TEXT.to_owned(),
-                written: 1,
-                failed: None,
-            },
-        )?;
+        tx.park(ROOM, TEXT.as_bytes())?;
         tx.append_change(&Change::Alarm {
             room: ROOM.to_owned(),
             text: TEXT.to_owned(),
@@ -284,7 +278,8 @@ fn messages_keep_the_rooms_order() {
     assert_eq!(texts(&mut store, None, 10), ["one", "two", "mine", "three"]);
     assert_eq!(texts(&mut store, None, 2), ["mine", "three"]);
     assert_eq!(texts(&mut store, Some(3), 10), ["one", "two"]);
-    let row = store.read(|tx| tx.message_by_local_id(1)).unwrap().unwrap();
+    let (room, row) = store.read(|tx| tx.message_by_local_id(1)).unwrap().unwrap();
+    assert_eq!(room.room, ROOM);
     assert_eq!((row.id, row.position, row.local_id), (mine, 3, Some(1)));
     assert_eq!(
         store.read(|tx| tx.message_by_id(ROOM, "03")).unwrap().unwrap().id,
@@ -327,27 +322,16 @@ fn changes_are_read_after_a_cursor_and_forgotten_in_time() {
 }
 
 #[test]
-fn rooms_and_intents_are_found_by_person() {
+fn direct_rooms_are_found_by_person() {
     let directory = tempfile::tempdir().unwrap();
     let mut store = Store::create(&directory.path().join("p"), None).unwrap();
-    let intent = |text: &str| Intent {
-        to: ALICE.to_owned(),
-        text: text.to_owned(),
-        written: 1,
-        failed: None,
-    };
     write(&mut store, |tx| {
         tx.put_room(&record())?;
         tx.put_room(&RoomRecord {
             room: "mimi://a.example/r/other".to_owned(),
             with: None,
             ..record()
-        })?;
-        for text in ["first", "second"] {
-            let local = tx.next_local_id()?;
-            tx.put_intent(local, &intent(text))?;
-        }
-        tx.remove_intent(1)
+        })
     });
     assert_eq!(store.read(|tx| tx.direct_rooms(ALICE)).unwrap(), [record()]);
     assert_eq!(
@@ -357,5 +341,21 @@ fn rooms_and_intents_are_found_by_person() {
         []
     );
     assert_eq!(store.read(|tx| tx.rooms()).unwrap().len(), 2);
-    assert_eq!(store.read(|tx| tx.intents()).unwrap(), [(2, intent("second"))]);
+}
+
+#[test]
+fn parked_entries_wait_in_order_per_room() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut store = Store::create(&directory.path().join("p"), None).unwrap();
+    write(&mut store, |tx| {
+        tx.park(ROOM, b"one")?;
+        tx.park("mimi://a.example/r/other", b"else")?;
+        tx.park(ROOM, b"two")
+    });
+    for expected in [b"one", b"two"] {
+        let (id, entry) = store.read(|tx| tx.parked(ROOM)).unwrap().unwrap();
+        assert_eq!(entry, expected);
+        write(&mut store, |tx| tx.unpark(id));
+    }
+    assert_eq!(store.read(|tx| tx.parked(ROOM)).unwrap(), None);
 }

@@ -7,9 +7,8 @@
 use rusqlite::OptionalExtension as _;
 use serde::{Deserialize, Serialize};
 
-use super::outbox::number;
-use super::values::{from_json, to_json};
-use super::{StoreError, Tx};
+use super::values::{from_json, number, to_json};
+use super::{RoomRecord, StoreError, Tx};
 use crate::types::MessageState;
 
 /// Positions from here on are those of messages that the hub has not put into the room's order.
@@ -151,15 +150,38 @@ impl Tx<'_> {
         found.map(|row| self.open_message(row)).transpose()
     }
 
-    /// One message by what its sender here was told; with its room's hash left out, since local ids are unique.
+    /// One message by what its sender here was told, and its room.
     ///
     /// # Errors
     /// [`StoreError::Damaged`].
-    pub fn message_by_local_id(&self, local_id: u64) -> Result<Option<TimelineRow>, StoreError> {
+    pub fn message_by_local_id(
+        &self,
+        local_id: u64,
+    ) -> Result<Option<(RoomRecord, TimelineRow)>, StoreError> {
         let sql = format!("SELECT {COLUMNS} FROM timeline WHERE local = ?1 AND local <> 0");
         let mut statement = self.sql.prepare_cached(&sql)?;
-        let found = statement.query_row([number(local_id)?], raw).optional()?;
-        found.map(|row| self.open_message(row)).transpose()
+        let Some(row) = statement.query_row([number(local_id)?], raw).optional()? else {
+            return Ok(None);
+        };
+        let room = self.room_by_hash(&row.room)?.ok_or(StoreError::Damaged(TABLE))?;
+        Ok(Some((room, self.open_message(row)?)))
+    }
+
+    /// The messages that were written here and are not in the room's order, oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`].
+    pub fn unordered(&self, room: &str) -> Result<Vec<TimelineRow>, StoreError> {
+        let room = self.room_hash(room);
+        let sql =
+            format!("SELECT {COLUMNS} FROM timeline WHERE room = ?1 AND position >= ?2 ORDER BY position");
+        let mut statement = self.sql.prepare_cached(&sql)?;
+        let mut found = statement.query((room.as_slice(), number(UNORDERED)?))?;
+        let mut rows = Vec::new();
+        while let Some(row) = found.next()? {
+            rows.push(self.open_message(raw(row)?)?);
+        }
+        Ok(rows)
     }
 
     /// The last `limit` messages before position `before`, oldest first.

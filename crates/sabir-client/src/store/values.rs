@@ -12,7 +12,7 @@ use super::{Store, StoreError, Tx};
 pub struct Name(&'static str);
 
 impl Name {
-    /// The account once it is made (see the module account).
+    /// The account once it is made (see the module `account`).
     pub const ACCOUNT: Self = Self("account");
     /// An account that is being made.
     pub const CREATION: Self = Self("creation");
@@ -22,6 +22,8 @@ impl Name {
     pub const HUB: Self = Self("hub");
     /// A batch of key packages that was made and not yet seen to be published.
     pub const PUBLISHING: Self = Self("publishing");
+    /// The recovery code, until the person has written it down.
+    pub const RECOVERY: Self = Self("recovery");
     /// What the person set.
     pub const SETTINGS: Self = Self("settings");
 
@@ -90,8 +92,16 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// The next local id: what a sender is told, unique within the profile.
+    ///
+    /// # Errors
+    /// Failures of the database.
+    pub fn next_local_id(&mut self) -> Result<u64, StoreError> {
+        self.next_number("local id")
+    }
+
     /// The next number of a sequence: 1, 2, 3…
-    pub(super) fn next_number(&mut self, counter: &'static str) -> Result<u64, StoreError> {
+    fn next_number(&mut self, counter: &'static str) -> Result<u64, StoreError> {
         let number: i64 = self
             .sql
             .prepare_cached(
@@ -134,4 +144,9 @@ pub(super) fn to_json<T: Serialize>(
 
 pub(super) fn from_json<T: DeserializeOwned>(table: &'static str, bytes: &[u8]) -> Result<T, StoreError> {
     serde_json::from_slice(bytes).map_err(|_| StoreError::Damaged(table))
+}
+
+/// A number as SQLite keeps it.
+pub(super) fn number(value: u64) -> Result<i64, StoreError> {
+    i64::try_from(value).map_err(|_| StoreError::Conflict("a number is too large"))
 }

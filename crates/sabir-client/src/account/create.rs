@@ -1,0 +1,392 @@
+//! Making an account from an invite, to be continued after any interruption.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use data_encoding::{BASE64, BASE64URL_NOPAD};
+use sabir_mls::identity::{
+    CaCertificate, ClientCredential, Freshness, IdentityKey, Period, ServerCredential, TrustAnchors,
+};
+use sabir_mls::keys::{SigningKey, sha256};
+use sabir_mls::suite;
+use sabir_wire::client_api::{
+    CreateAccountRequest, CreateAccountResponse, HubIdentity, RegisterDeviceCode, RegisterDeviceRequest,
+    RegisterDeviceResponse, SecretBytes, path,
+};
+use sabir_wire::codec::{Decode as _, Encode as _, put_opaque};
+use sabir_wire::device_list::{KeyHash, SignedDeviceList};
+use sabir_wire::mls::SignaturePublicKey;
+use sabir_wire::uri::{ClientUri, Domain, ProviderUri, UserUri};
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use super::publish::{self, KEY_PACKAGES};
+use super::{AccountError, AccountRecord, RecoveryCode, Secret};
+use crate::invite::Invite;
+use crate::random;
+use crate::store::{Name, Store};
+use crate::transport::{Call, Reach, Timing, Transport, TransportError};
+use crate::types::Account;
+
+/// How long a device certificate is valid, in milliseconds: two years, as the lifetime of its leaves.
+const DEVICE_LIFETIME: u64 = 2 * 365 * 24 * 3_600_000;
+/// Bytes of an answer with certificates in it.
+const MAX_ANSWER: usize = 256 << 10;
+
+/// An account to be made.
+#[derive(Debug, Clone)]
+pub struct NewAccount {
+    /// The invitation.
+    pub invite: Invite,
+    /// The name before the `@` of the address.
+    pub name: String,
+    /// What the person calls this device.
+    pub device_name: String,
+    /// Trusted authorities for TLS, from [`crate::transport::read_anchors`]; empty for the operating system's.
+    pub anchors: Vec<String>,
+}
+
+/// A creation on its way, written down before anything is sent.
+#[derive(Debug, Serialize, Deserialize)]
+struct Creation {
+    reach: Reach,
+    user: String,
+    client: String,
+    device_name: String,
+    identity_key: Secret,
+    device_key: Secret,
+    recovery: Secret,
+    /// The encoded `CreateAccountRequest`.
+    account_request: Secret,
+    /// What was issued, and the registration drawn up from it.
+    issued: Option<Issued>,
+    registered: bool,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Issued {
+    /// Content of the x509 credential, base64.
+    credential: String,
+    /// The signed device list, base64.
+    device_list: String,
+    /// The encoded `RegisterDeviceRequest`, base64.
+    request: String,
+}
+
+/// Makes an account: [`begin`], then [`resume`].
+///
+/// # Errors
+/// [`AccountError`]. After [`AccountError::Transport`] the creation goes on with [`resume`].
+pub async fn create(
+    store: &mut Store,
+    new: &NewAccount,
+    timing: Timing,
+) -> Result<(Account, RecoveryCode), AccountError> {
+    begin(store, new)?;
+    resume(store, timing).await
+}
+
+/// Draws all keys and writes down what will be sent. Nothing is sent.
+///
+/// # Errors
+/// [`AccountError::Exists`], [`AccountError::InProgress`], [`AccountError::Name`].
+pub fn begin(store: &mut Store, new: &NewAccount) -> Result<(), AccountError> {
+    if store.get::<AccountRecord>(Name::ACCOUNT)?.is_some() {
+        return Err(AccountError::Exists);
+    }
+    if in_progress(store)? {
+        return Err(AccountError::InProgress);
+    }
+    let domain = &new.invite.domain;
+    let mut rng = random::stream()?;
+    let user = UserUri::new(domain, &new.name)?;
+    let mut name = [0; 16];
+    random::fill(&mut name)?;
+    let client = ClientUri::new(domain, &BASE64URL_NOPAD.encode(&name))?;
+    let mut seed = Zeroizing::new([0; 32]);
+    random::fill(seed.as_mut_slice())?;
+    let recovery = RecoveryCode::new(seed);
+    let identity = IdentityKey::generate(&mut rng).map_err(AccountError::internal)?;
+    let device = SigningKey::ed25519(&mut rng).map_err(AccountError::internal)?;
+    let mut request = CreateAccountRequest {
+        invite_token: SecretBytes::new(new.invite.token.as_bytes().to_vec()),
+        user_name: new.name.clone(),
+        identity_key: SignaturePublicKey(identity.public().to_vec()),
+        recovery_commitment: recovery.commitment()?,
+        signature: Vec::new(),
+    };
+    request.signature = identity
+        .signing_key()
+        .sign_with_label(
+            CreateAccountRequest::SIGNATURE_LABEL,
+            &request.tbs(&ProviderUri::from(domain)),
+        )
+        .map_err(AccountError::internal)?;
+    let creation = Creation {
+        reach: Reach {
+            domain: domain.to_string(),
+            connect: new.invite.connect,
+            anchors: new.anchors.clone(),
+        },
+        user: user.to_string(),
+        client: client.to_string(),
+        device_name: new.device_name.clone(),
+        identity_key: Secret::new(&identity.signing_key().to_secret_bytes()),
+        device_key: Secret::new(&device.to_secret_bytes()),
+        recovery: Secret::new(recovery.seed()),
+        account_request: Secret::new(&request.to_bytes()),
+        issued: None,
+        registered: false,
+    };
+    Ok(store.transaction("begin account", |tx| tx.put(Name::CREATION, &creation))?)
+}
+
+/// Whether a creation was begun and not finished.
+///
+/// # Errors
+/// The store's.
+pub fn in_progress(store: &mut Store) -> Result<bool, AccountError> {
+    Ok(store.get::<Creation>(Name::CREATION)?.is_some())
+}
+
+/// The recovery code of a finished creation, until [`confirm_recovery_code`].
+///
+/// # Errors
+/// The store's.
+pub fn recovery_code(store: &mut Store) -> Result<Option<RecoveryCode>, AccountError> {
+    let seed = store.read(|tx| tx.get_bytes(Name::RECOVERY))?;
+    seed.map(|seed| RecoveryCode::from_seed(&seed).ok_or(AccountError::Damaged))
+        .transpose()
+}
+
+/// The person has written the recovery code down: the profile forgets it.
+///
+/// # Errors
+/// The store's.
+pub fn confirm_recovery_code(store: &mut Store) -> Result<(), AccountError> {
+    Ok(store.transaction("recovery code confirmed", |tx| tx.remove(Name::RECOVERY))?)
+}
+
+/// Forgets a creation that was begun. Where the provider made the account already, the invite is used up.
+///
+/// # Errors
+/// The store's.
+pub fn abandon(store: &mut Store) -> Result<(), AccountError> {
+    Ok(store.transaction("abandon account", |tx| {
+        tx.remove(Name::CREATION)?;
+        tx.remove(Name::PUBLISHING)
+    })?)
+}
+
+/// Goes on with a creation, with the same bytes wherever something was sent already.
+///
+/// # Errors
+/// [`AccountError::Missing`] where none was begun; [`AccountError::Refused`] where the provider said no, after which
+/// none is begun any more; [`AccountError::Transport`] where it goes on by calling this again.
+pub async fn resume(store: &mut Store, timing: Timing) -> Result<(Account, RecoveryCode), AccountError> {
+    let mut creation: Creation = store.get(Name::CREATION)?.ok_or(AccountError::Missing)?;
+    let transport = Transport::new(&creation.reach, None, timing)?;
+    let issued = match &creation.issued {
+        Some(issued) => issued.clone(),
+        None => match make_account(store, &transport, &creation).await {
+            Ok(issued) => {
+                creation.issued = Some(issued.clone());
+                store.transaction("account made", |tx| tx.put(Name::CREATION, &creation))?;
+                issued
+            }
+            Err(error @ AccountError::Refused(_)) => {
+                abandon(store)?;
+                return Err(error);
+            }
+            Err(error) => return Err(error),
+        },
+    };
+    if !creation.registered {
+        register(&transport, &issued).await?;
+        creation.registered = true;
+        store.transaction("device registered", |tx| tx.put(Name::CREATION, &creation))?;
+    }
+    let account = AccountRecord {
+        user: creation.user.clone(),
+        client: creation.client.clone(),
+        device_name: creation.device_name.clone(),
+        reach: creation.reach.clone(),
+        identity_key: creation.identity_key.clone(),
+        device_key: creation.device_key.clone(),
+        credential: issued.credential,
+        device_list: issued.device_list,
+        suite: suite::DEFAULT,
+    };
+    let transport = Transport::new(&creation.reach, Some(account.device_key()?), timing)?;
+    let anchors = store.read(|tx| tx.anchors())?;
+    let hub = fetch_hub(&transport, &anchors).await?;
+    let request = publish::prepare(store, &account, KEY_PACKAGES, now()?)?;
+    publish::send(&transport, request).await?;
+    let code = RecoveryCode::from_seed(&creation.recovery.bytes()?).ok_or(AccountError::Damaged)?;
+    store.transaction("account complete", |tx| {
+        tx.remove(Name::PUBLISHING)?;
+        tx.put_bytes(Name::HUB, &hub.to_bytes())?;
+        tx.put_bytes(Name::RECOVERY, code.seed())?;
+        tx.put(Name::ACCOUNT, &account)?;
+        tx.remove(Name::CREATION)
+    })?;
+    Ok((account.to_plain()?, code))
+}
+
+/// Asks who the provider is as a hub, and checks that its own CA says so.
+pub(crate) async fn fetch_hub(
+    transport: &Transport,
+    anchors: &TrustAnchors,
+) -> Result<HubIdentity, AccountError> {
+    let answer = transport.call(&Call::get(path::HUB, MAX_ANSWER)).await?;
+    let hub = HubIdentity::from_bytes(&answer).map_err(malformed)?;
+    let now = now()?;
+    ServerCredential::from_credential(&hub.credential)
+        .and_then(|credential| credential.verify(anchors, transport.domain(), Freshness::At(now), &hub.key.0))
+        .map_err(certificate)?;
+    Ok(hub)
+}
+
+async fn make_account(
+    store: &mut Store,
+    transport: &Transport,
+    creation: &Creation,
+) -> Result<Issued, AccountError> {
+    let published = transport.own_identities().await?;
+    let request = creation.account_request.bytes()?.to_vec();
+    let answer = transport
+        .call(&Call::post(path::ACCOUNTS, request, MAX_ANSWER).anonymous())
+        .await?;
+    let answer = CreateAccountResponse::from_bytes(&answer).map_err(malformed)?;
+    let (user_certificate, provider_ca) = match answer {
+        CreateAccountResponse::Created {
+            user_certificate,
+            provider_ca,
+        } => (user_certificate, provider_ca),
+        CreateAccountResponse::InviteUnknown => return Err(AccountError::Refused("the invite is unknown")),
+        CreateAccountResponse::InviteUsed => {
+            return Err(AccountError::Refused("the invite was used already"));
+        }
+        CreateAccountResponse::InviteExpired => return Err(AccountError::Refused("the invite has expired")),
+        CreateAccountResponse::NameTaken => return Err(AccountError::Refused("the name is taken")),
+        CreateAccountResponse::NameInvalid => return Err(AccountError::Refused("the name is not allowed")),
+        CreateAccountResponse::BadSignature => {
+            return Err(AccountError::Internal("bad signature".to_owned()));
+        }
+    };
+    // What the provider tells this device alone must be what it tells everybody.
+    if !published.0.iter().any(|ca| ca.der() == provider_ca) {
+        return Err(AccountError::Certificate(
+            "it is not from the published identity".to_owned(),
+        ));
+    }
+    let domain = Domain::parse(&creation.reach.domain)?;
+    let mut anchors = TrustAnchors::new();
+    anchors
+        .pin(&domain, CaCertificate::parse(&provider_ca).map_err(certificate)?)
+        .map_err(certificate)?;
+    let issued = issue(creation, &anchors, &user_certificate)?;
+    store.transaction("pin own provider", |tx| {
+        published.0.iter().try_for_each(|ca| tx.put_anchor(&domain, ca))
+    })?;
+    Ok(issued)
+}
+
+/// Issues the device's certificate and list, checks the whole chain and draws up the registration.
+fn issue(
+    creation: &Creation,
+    anchors: &TrustAnchors,
+    user_certificate: &[u8],
+) -> Result<Issued, AccountError> {
+    let mut rng = random::stream()?;
+    let key =
+        SigningKey::from_secret_bytes(&creation.identity_key.bytes()?).map_err(AccountError::internal)?;
+    let identity = IdentityKey::new(key).map_err(AccountError::internal)?;
+    let device =
+        SigningKey::from_secret_bytes(&creation.device_key.bytes()?).map_err(AccountError::internal)?;
+    let client = ClientUri::parse(&creation.client)?;
+    let user = UserUri::parse(&creation.user)?;
+    let now = now()?;
+    let period = Period {
+        now,
+        lifetime: DEVICE_LIFETIME,
+    };
+    let device_certificate = identity
+        .issue_device(user_certificate, &client, device.public(), period, &mut rng)
+        .map_err(|error| AccountError::Certificate(error.to_string()))?;
+    let mut content = Vec::new();
+    put_opaque(&mut content, &device_certificate);
+    put_opaque(&mut content, user_certificate);
+    let credential = ClientCredential::parse(&content).map_err(certificate)?;
+    let verified = credential
+        .verify(anchors, Freshness::At(now), device.public())
+        .map_err(certificate)?;
+    let recovery = RecoveryCode::from_seed(&creation.recovery.bytes()?).ok_or(AccountError::Damaged)?;
+    if *verified.user() != user || *verified.recovery_commitment() != recovery.commitment()? {
+        return Err(AccountError::Certificate("it is for somebody else".to_owned()));
+    }
+    let mut list = SignedDeviceList {
+        user,
+        version: 1,
+        key_hashes: vec![KeyHash(sha256(device.public()))],
+        signature: Vec::new(),
+    };
+    list.signature = identity
+        .signing_key()
+        .sign_with_label(SignedDeviceList::SIGNATURE_LABEL, &list.tbs())
+        .map_err(AccountError::internal)?;
+    let mut request = RegisterDeviceRequest {
+        credential: credential.to_credential(),
+        device_list: list,
+        signature: Vec::new(),
+    };
+    let provider = ProviderUri::from(client.authority());
+    request.signature = device
+        .sign_with_label(RegisterDeviceRequest::SIGNATURE_LABEL, &request.tbs(&provider))
+        .map_err(AccountError::internal)?;
+    Ok(Issued {
+        credential: BASE64.encode(&credential.to_bytes()),
+        device_list: BASE64.encode(&request.device_list.to_bytes()),
+        request: BASE64.encode(&request.to_bytes()),
+    })
+}
+
+async fn register(transport: &Transport, issued: &Issued) -> Result<(), AccountError> {
+    let request = BASE64
+        .decode(issued.request.as_bytes())
+        .map_err(|_| AccountError::Damaged)?;
+    let answer = transport
+        .call(&Call::post(path::DEVICES, request, MAX_ANSWER).anonymous())
+        .await?;
+    let answer = RegisterDeviceResponse::from_bytes(&answer).map_err(malformed)?;
+    match answer.code {
+        RegisterDeviceCode::Registered => Ok(()),
+        RegisterDeviceCode::UnknownUser => Err(AccountError::DeviceRefused(
+            "it does not know the account it made",
+        )),
+        RegisterDeviceCode::BadCredential => Err(AccountError::DeviceRefused(
+            "it does not take the device's certificate",
+        )),
+        RegisterDeviceCode::BadDeviceList | RegisterDeviceCode::DeviceListTooOld => Err(
+            AccountError::DeviceRefused("it does not take the list of devices"),
+        ),
+        RegisterDeviceCode::BadSignature => Err(AccountError::DeviceRefused(
+            "it does not take the device's signature",
+        )),
+        RegisterDeviceCode::ClientTaken => Err(AccountError::DeviceRefused("the device's name is taken")),
+    }
+}
+
+/// Milliseconds since the epoch by this machine's clock.
+pub(crate) fn now() -> Result<u64, AccountError> {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    let since = since.map_err(|_| AccountError::Internal("the clock is before 1970".to_owned()))?;
+    u64::try_from(since.as_millis()).map_err(AccountError::internal)
+}
+
+fn malformed(error: sabir_wire::codec::DecodeError) -> TransportError {
+    TransportError::Malformed(error.to_string())
+}
+
+fn certificate(error: sabir_mls::identity::CredentialError) -> AccountError {
+    AccountError::Certificate(error.to_string())
+}
