@@ -65,6 +65,9 @@ struct Story {
     room: RoomUri,
 }
 
+/// Which of the two.
+type Who = fn(&mut Story) -> &mut Client;
+
 fn client(person: world::Person, name: &str) -> Client {
     let me = world::user_of(&person);
     let uri = ClientUri::new(me.authority(), name).unwrap();
@@ -87,7 +90,7 @@ impl Client {
     }
 
     fn texts(&self) -> Vec<String> {
-        self.messages().map(|message| text(message)).collect()
+        self.messages().map(text).collect()
     }
 
     fn messages(&self) -> impl Iterator<Item = &MessageEvent> {
@@ -175,7 +178,7 @@ impl Story {
         self.alice.keep(effects);
     }
 
-    fn say(&mut self, who: fn(&mut Self) -> &mut Client, line: &str) {
+    fn say(&mut self, who: Who, line: &str) {
         let (anchors, mut rng) = (self.world.anchors.clone(), self.rng.clone());
         let client = who(self);
         let cx = ConversationContext {
@@ -196,7 +199,7 @@ impl Story {
     }
 
     /// Sends what is outstanding of one client, once. Returns whether there was anything.
-    fn step(&mut self, who: fn(&mut Self) -> &mut Client) -> bool {
+    fn step(&mut self, who: Who) -> bool {
         let (anchors, mut rng, now) = (self.world.anchors.clone(), self.rng.clone(), self.now);
         let client = who(self);
         let Some(mut conversation) = client.conversation.take() else {
@@ -306,7 +309,7 @@ impl Story {
     }
 
     /// Lets one client apply the next entry of its inbox.
-    fn deliver(&mut self, who: fn(&mut Self) -> &mut Client) -> bool {
+    fn deliver(&mut self, who: Who) -> bool {
         let (anchors, mut rng, now, room) = (
             self.world.anchors.clone(),
             self.rng.clone(),
@@ -342,10 +345,10 @@ impl Story {
     }
 
     fn settle(&mut self) {
-        let (alice, bob): (fn(&mut Self) -> &mut Client, fn(&mut Self) -> &mut Client) = (alice, bob);
+        let both: [Who; 2] = [alice, bob];
         for _ in 0..1000 {
             let mut busy = false;
-            for who in [alice, bob] {
+            for who in both {
                 busy |= self.step(who);
                 busy |= self.deliver(who);
             }
