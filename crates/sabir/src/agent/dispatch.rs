@@ -1,0 +1,142 @@
+//! From a method's name to what it does.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use super::Agent;
+use super::owner::Subscription;
+use crate::rpc::code::Code;
+use crate::rpc::message::Failure;
+use crate::rpc::methods::{self, *};
+
+/// What the connection has to do.
+pub(crate) enum Next {
+    /// Answer.
+    Answer(Result<Value, Failure>),
+    /// Answer, then stop the agent.
+    Stop(Result<Value, Failure>),
+    /// Answer with the message's status when it is known, at the latest after `wait`.
+    Wait {
+        /// The message.
+        local_id: u64,
+        /// At most so long.
+        wait: Duration,
+    },
+    /// Answer, then pass events on.
+    Subscribe(Subscription),
+}
+
+/// Carries out a request.
+pub(crate) async fn dispatch(agent: &Agent, method: &str, params: Map<String, Value>) -> Next {
+    match carry_out(agent, method, params).await {
+        Ok(next) => next,
+        Err(failure) => Next::Answer(Err(failure)),
+    }
+}
+
+/// A result as JSON.
+pub(crate) fn result<T: Serialize>(outcome: Result<T, Failure>) -> Result<Value, Failure> {
+    serde_json::to_value(outcome?).map_err(|_| Failure::new(Code::Internal, "the result cannot be written"))
+}
+
+async fn carry_out(agent: &Agent, method: &str, params: Map<String, Value>) -> Result<Next, Failure> {
+    let owner = &agent.owner;
+    let answer = match method {
+        ACCOUNT_SHOW => {
+            let Nothing {} = read(params)?;
+            result(owner.account().await)
+        }
+        ACCOUNT_CREATE => result(owner.create(&agent.profile, read(params)?).await),
+        ROOMS_LIST => {
+            let Nothing {} = read(params)?;
+            result(owner.rooms().await.map(|rooms| RoomList { rooms }))
+        }
+        ROOM_LOG => {
+            let RoomLog { room, before, limit } = read(params)?;
+            let limit = limit.unwrap_or(50);
+            if !(1..=MAX_PAGE).contains(&limit) {
+                return Err(Failure::new(
+                    Code::InvalidParams,
+                    format!("limit is not 1 to {MAX_PAGE}"),
+                ));
+            }
+            result(owner.log(&room, before, limit).await)
+        }
+        MESSAGE_SEND => {
+            let MessageSend { to, text } = read(params)?;
+            if text.is_empty() || text.len() > MAX_TEXT {
+                return Err(Failure::new(
+                    Code::TextRefused,
+                    format!("a text has 1 to {MAX_TEXT} bytes"),
+                ));
+            }
+            result(owner.send(&to, text).await)
+        }
+        MESSAGE_STATUS => {
+            let MessageStatus { local_id, wait_ms } = read(params)?;
+            let wait_ms = wait_ms.unwrap_or(0);
+            if wait_ms > MAX_WAIT_MS {
+                return Err(Failure::new(
+                    Code::InvalidParams,
+                    format!("wait_ms is over {MAX_WAIT_MS}"),
+                ));
+            }
+            return Ok(Next::Wait {
+                local_id,
+                wait: Duration::from_millis(wait_ms),
+            });
+        }
+        EVENTS_SUBSCRIBE => {
+            let Subscribe { after } = read(params)?;
+            return owner.subscribe(after).await.map(Next::Subscribe);
+        }
+        AGENT_STATUS => {
+            let Nothing {} = read(params)?;
+            result(Ok(status(agent).await))
+        }
+        AGENT_STOP => {
+            let Nothing {} = read(params)?;
+            return Ok(Next::Stop(result(Ok(Stopping {
+                stopping: true,
+                pid: std::process::id(),
+            }))));
+        }
+        _ => {
+            let failure = Failure::new(Code::MethodNotFound, "there is no such method");
+            Err(failure.hint(format!("methods: {}", methods::ALL.join(", "))))
+        }
+    };
+    Ok(Next::Answer(answer))
+}
+
+async fn status(agent: &Agent) -> AgentStatus {
+    let connections = *agent.connections.borrow();
+    AgentStatus {
+        pid: std::process::id(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        profile: agent.profile.folder().display().to_string(),
+        uptime_ms: u64::try_from(agent.started.elapsed().as_millis()).unwrap_or(u64::MAX),
+        connections,
+        connection: agent.owner.connection().await,
+        outstanding: agent.owner.outstanding().await.unwrap_or_default(),
+        account: agent.owner.account().await.ok(),
+    }
+}
+
+/// Reads parameters, and says which one is wrong. The value is not repeated: it may be a secret.
+fn read<T: DeserializeOwned>(params: Map<String, Value>) -> Result<T, Failure> {
+    serde_json::from_value(Value::Object(params)).map_err(|error| {
+        let text = error.to_string();
+        // serde names the field and the expected type after the value it found, which is in the first part.
+        let safe = text.starts_with("missing field") || text.starts_with("unknown field");
+        let message = if safe {
+            text
+        } else {
+            "a parameter has the wrong type".to_owned()
+        };
+        Failure::new(Code::InvalidParams, message)
+    })
+}

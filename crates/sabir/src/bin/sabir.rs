@@ -1,0 +1,5 @@
+//! `sabir`: what a person runs.
+
+fn main() -> std::process::ExitCode {
+    sabir::main()
+}

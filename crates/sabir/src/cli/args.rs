@@ -1,0 +1,205 @@
+//! The arguments and their help.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Talk to people at other providers, end-to-end encrypted.
+#[derive(Debug, Parser)]
+#[command(name = "sabir", version, after_help = EXAMPLES, after_long_help = EXAMPLES_AND_MORE)]
+#[command(subcommand_required = true, arg_required_else_help = true)]
+pub(super) struct Cli {
+    /// The folder of the profile: one account on this device [default: $XDG_DATA_HOME/sabir/default]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(super) profile: Option<PathBuf>,
+    /// Print JSON: one object, or one per line where there is no end
+    #[arg(long, global = true)]
+    pub(super) json: bool,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Make an account, or show it
+    #[command(subcommand)]
+    Account(AccountCommand),
+    /// Talk to somebody: type lines, see replies as they arrive
+    #[command(after_help = CHAT_EXAMPLES)]
+    Chat(ChatArgs),
+    /// Send one message
+    #[command(after_help = SEND_EXAMPLES)]
+    Send(SendArgs),
+    /// List conversations
+    Rooms,
+    /// Print the messages of a conversation, oldest first
+    #[command(after_help = LOG_EXAMPLES)]
+    Log(LogArgs),
+    /// Print what happens, as it happens
+    #[command(after_help = WATCH_EXAMPLES)]
+    Watch(WatchArgs),
+    /// Run, look at or stop the process that owns the profile
+    #[command(after_help = AGENT_EXAMPLES)]
+    Agent(AgentArgs),
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum AccountCommand {
+    /// Make an account from an invite link that a provider gave you
+    #[command(after_help = CREATE_EXAMPLES)]
+    Create(CreateArgs),
+    /// Show the profile's account
+    Show,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CreateArgs {
+    /// The invite link: https://DOMAIN/invite/TOKEN
+    #[arg(value_name = "INVITE-LINK")]
+    pub(super) invite: String,
+    /// Your name at the provider: what stands before the @ of your address
+    #[arg(long, value_name = "NAME")]
+    pub(super) name: String,
+    /// What to call this device
+    #[arg(long, value_name = "NAME", default_value = "sabir")]
+    pub(super) device_name: String,
+    /// Trust these certificates (PEM) for providers, in place of the system's
+    #[arg(long, value_name = "FILE")]
+    pub(super) trust_anchor: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ChatArgs {
+    /// Who: bob@b.example, mimi://b.example/u/bob, or a room's identifier
+    #[arg(value_name = "ADDRESS")]
+    pub(super) to: String,
+    /// Begin with so many earlier messages [default: 10 on a terminal, otherwise 0]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(0..=500))]
+    pub(super) history: Option<u16>,
+    /// After the end of the input, wait so long for what was typed to be accepted
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    pub(super) wait: u32,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SendArgs {
+    /// To whom: bob@b.example, mimi://b.example/u/bob, or a room's identifier
+    #[arg(value_name = "TO")]
+    pub(super) to: String,
+    /// The text; - reads it from standard input
+    #[arg(value_name = "TEXT|-", allow_hyphen_values = true)]
+    pub(super) text: String,
+    /// Return once the message is written down here; the agent sends it
+    #[arg(long)]
+    pub(super) queue: bool,
+    /// Wait so long for the room's provider to accept the message
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, conflicts_with = "queue")]
+    pub(super) wait: u32,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct LogArgs {
+    /// Which: the person's address, or the room's identifier
+    #[arg(value_name = "ROOM-or-ADDRESS")]
+    pub(super) room: String,
+    /// At most so many messages, the newest; 0 for all
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    pub(super) limit: u32,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct WatchArgs {
+    /// Continue behind the event with this cursor, instead of from now on
+    #[arg(long, value_name = "CURSOR")]
+    pub(super) after: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(super) struct AgentArgs {
+    #[command(subcommand)]
+    pub(super) command: Option<AgentCommand>,
+    #[command(flatten)]
+    pub(super) run: RunArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum AgentCommand {
+    /// Own the profile until Ctrl-C, SIGTERM or `sabir agent stop`; commands start this by themselves
+    Run(RunArgs),
+    /// Show whether it runs, and what waits to be sent
+    Status,
+    /// Stop it, and wait until it has stopped
+    Stop,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RunArgs {
+    /// Stop after so long without a connection and with nothing left to send
+    #[arg(long, value_name = "SECONDS")]
+    pub(super) idle_exit: Option<u32>,
+    /// Leave the session of the command that started it; log to standard error
+    #[arg(long, hide = true)]
+    pub(super) detached: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  sabir account create https://a.example/invite/TOKEN --name alice
+  sabir chat bob@b.example
+  sabir send bob@b.example 'See you at eight'
+  sabir log bob@b.example
+  sabir help send";
+
+const EXAMPLES_AND_MORE: &str = "\
+Examples:
+  sabir account create https://a.example/invite/TOKEN --name alice
+  sabir chat bob@b.example
+  sabir send bob@b.example 'See you at eight'
+  sabir log bob@b.example
+  sabir help send
+
+Exit codes:
+  0  done
+  1  failed
+  2  the command line was not understood
+  3  the provider or the agent cannot be reached
+
+Standard output is data, standard error is talk. Lines that start with `hint:` say what to do next.
+One process, the agent, owns a profile; commands start it when it does not run.";
+
+const CREATE_EXAMPLES: &str = "\
+Examples:
+  sabir account create https://a.example/invite/TOKEN --name alice
+  sabir --profile ~/work account create https://corp.example/invite/TOKEN --name a.smith --device-name laptop";
+
+const CHAT_EXAMPLES: &str = "\
+Each line you type is a message. Ctrl-D ends the chat, once everything you typed was accepted.
+
+Examples:
+  sabir chat bob@b.example
+  date | sabir chat bob@b.example";
+
+const SEND_EXAMPLES: &str = "\
+Returns when the room's provider has accepted the message.
+
+Examples:
+  sabir send bob@b.example 'See you at eight'
+  sabir send mimi://b.example/u/bob - < letter.txt
+  sabir send --queue bob@b.example 'When you are back online'";
+
+const LOG_EXAMPLES: &str = "\
+Examples:
+  sabir log bob@b.example
+  sabir log bob@b.example --limit 0 --json > bob.jsonl";
+
+const WATCH_EXAMPLES: &str = "\
+Examples:
+  sabir watch
+  sabir watch --json --after 1042     continue where a program left off: each line carries its cursor";
+
+const AGENT_EXAMPLES: &str = "\
+Examples:
+  sabir agent status
+  sabir agent stop
+  sabir --profile /srv/bot agent      in the foreground, for a service manager";

@@ -1,0 +1,218 @@
+//! Parameters and results of each method. Unknown parameters are refused, so that a misspelt one is noticed.
+
+use sabir_client::types::{Account, Message, Notice, Room};
+use serde::{Deserialize, Serialize};
+
+/// `account.show`. Result: [`Account`].
+pub(crate) const ACCOUNT_SHOW: &str = "account.show";
+/// `account.create`. Parameters: [`AccountCreate`]. Result: [`Account`].
+pub(crate) const ACCOUNT_CREATE: &str = "account.create";
+/// `rooms.list`. Result: [`RoomList`].
+pub(crate) const ROOMS_LIST: &str = "rooms.list";
+/// `room.log`. Parameters: [`RoomLog`]. Result: [`LogPage`].
+pub(crate) const ROOM_LOG: &str = "room.log";
+/// `message.send`. Parameters: [`MessageSend`]. Result: `Outgoing`.
+pub(crate) const MESSAGE_SEND: &str = "message.send";
+/// `message.status`. Parameters: [`MessageStatus`]. Result: `Outgoing`.
+pub(crate) const MESSAGE_STATUS: &str = "message.status";
+/// `events.subscribe`. Parameters: [`Subscribe`]. Result: [`Subscribed`]; then [`EVENT`] notifications.
+pub(crate) const EVENTS_SUBSCRIBE: &str = "events.subscribe";
+/// `agent.status`. Result: [`AgentStatus`].
+pub(crate) const AGENT_STATUS: &str = "agent.status";
+/// `agent.stop`. Result: [`Stopping`].
+pub(crate) const AGENT_STOP: &str = "agent.stop";
+/// The notification that carries an event: [`Told`].
+pub(crate) const EVENT: &str = "event";
+/// The notification that a subscription has ended, because the agent stops. Its number is in `subscription`.
+pub(crate) const SUBSCRIPTION_ENDED: &str = "subscription.ended";
+/// Every method.
+pub(crate) const ALL: &[&str] = &[
+    ACCOUNT_SHOW,
+    ACCOUNT_CREATE,
+    ROOMS_LIST,
+    ROOM_LOG,
+    MESSAGE_SEND,
+    MESSAGE_STATUS,
+    EVENTS_SUBSCRIBE,
+    AGENT_STATUS,
+    AGENT_STOP,
+];
+
+/// Bytes of a request's line: a text of [`MAX_TEXT`] in which JSON escapes every byte (six for one), with room for
+/// the rest.
+pub(crate) const MAX_REQUEST: usize = 512 * 1024;
+/// Bytes of an answer's line that a caller reads: [`PAGE_BYTES`] of text escaped six for one, with room for the
+/// rest.
+pub(crate) const MAX_ANSWER: usize = 16 * 1024 * 1024;
+/// Bytes of a text to send.
+pub(crate) const MAX_TEXT: usize = 64 * 1024;
+/// Messages in a page of a room's log.
+pub(crate) const MAX_PAGE: usize = 500;
+/// Bytes of text after which a page of a room's log ends early.
+pub(crate) const PAGE_BYTES: usize = 2 * 1024 * 1024;
+/// Milliseconds that `message.status` waits at most.
+pub(crate) const MAX_WAIT_MS: u64 = 60_000;
+
+/// No parameters.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Nothing {}
+
+/// Parameters of `account.create`.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AccountCreate {
+    /// The invite link.
+    pub(crate) invite: String,
+    /// The user name that is wished for: the part of the address before the `@`.
+    pub(crate) name: String,
+    /// What to call this device.
+    pub(crate) device_name: String,
+    /// Certificates in PEM to trust for providers, in place of the system's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) trust_anchor: Option<String>,
+}
+
+/// Result of `rooms.list`.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct RoomList {
+    /// Every room.
+    pub(crate) rooms: Vec<Room>,
+}
+
+/// Parameters of `room.log`.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RoomLog {
+    /// A room's identifier, or a person's address or identifier for the direct room with them.
+    pub(crate) room: String,
+    /// Only messages before this position; from the newest on without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) before: Option<u64>,
+    /// At most so many, 1 to [`MAX_PAGE`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) limit: Option<usize>,
+}
+
+/// Result of `room.log`.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct LogPage {
+    /// Oldest first.
+    pub(crate) messages: Vec<Message>,
+    /// What `before` is in the request for the page before this one; null when this is the first.
+    pub(crate) before: Option<u64>,
+}
+
+/// Parameters of `message.send`.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct MessageSend {
+    /// A person's address or identifier, or a room's identifier.
+    pub(crate) to: String,
+    /// The text, 1 to [`MAX_TEXT`] bytes.
+    pub(crate) text: String,
+}
+
+/// Parameters of `message.status`.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct MessageStatus {
+    /// From the result of `message.send`.
+    pub(crate) local_id: u64,
+    /// Wait so many milliseconds for the message to be accepted or to fail; at most [`MAX_WAIT_MS`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) wait_ms: Option<u64>,
+}
+
+/// Parameters of `events.subscribe`.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Subscribe {
+    /// Continue behind the event with this cursor; from now on without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) after: Option<u64>,
+}
+
+/// Result of `events.subscribe`.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Subscribed {
+    /// The subscription's number within this connection.
+    pub(crate) subscription: u64,
+    /// Subscribing after this cursor gives the same events.
+    pub(crate) cursor: u64,
+}
+
+/// Parameters of the notification `event`.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Told {
+    /// Which subscription.
+    pub(crate) subscription: u64,
+    /// The event, with the cursor behind it.
+    #[serde(flatten)]
+    pub(crate) notice: Notice,
+}
+
+/// Result of `agent.status`.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct AgentStatus {
+    /// Process id.
+    pub(crate) pid: u32,
+    /// Version of the program.
+    pub(crate) version: String,
+    /// The profile's folder.
+    pub(crate) profile: String,
+    /// For how long it has run.
+    pub(crate) uptime_ms: u64,
+    /// Open connections, this one included.
+    pub(crate) connections: usize,
+    /// Whether the provider is reached; absent without an account.
+    pub(crate) connection: Option<sabir_client::types::Connection>,
+    /// Messages that wait to be accepted.
+    pub(crate) outstanding: u64,
+    /// The account; absent without one.
+    pub(crate) account: Option<Account>,
+}
+
+/// Result of `agent.stop`.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Stopping {
+    /// True.
+    pub(crate) stopping: bool,
+    /// Process id, to be waited for.
+    pub(crate) pid: u32,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_documentation_describes_every_method_and_limit() {
+        let page = include_str!("../../../../docs/json-rpc.md");
+        for method in ALL {
+            assert!(
+                page.contains(&format!("### `{method}`")),
+                "docs/json-rpc.md lacks {method}"
+            );
+        }
+        for limit in [MAX_REQUEST, MAX_ANSWER, MAX_TEXT, MAX_PAGE] {
+            assert!(
+                page.contains(&grouped(limit)),
+                "docs/json-rpc.md lacks {}",
+                grouped(limit)
+            );
+        }
+    }
+
+    fn grouped(number: usize) -> String {
+        let digits = number.to_string();
+        let mut out = String::new();
+        for (at, digit) in digits.chars().enumerate() {
+            if at > 0 && (digits.len() - at).is_multiple_of(3) {
+                out.push(',');
+            }
+            out.push(digit);
+        }
+        out
+    }
+}

@@ -1,0 +1,200 @@
+//! Exit codes, hints, and what goes to which stream.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests"
+)]
+#![allow(
+    dead_code,
+    missing_docs,
+    unreachable_pub,
+    reason = "helpers that each test file shares"
+)]
+
+mod support;
+
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::Stdio;
+
+use support::{Outcome, Profile, sabir};
+
+const INVITE: &str = "https://a.example/invite/x";
+
+#[test]
+fn each_failure_has_its_exit_code_its_name_and_a_hint() {
+    let profile = Profile::new();
+    let long = "x".repeat(65_537);
+    for (args, code, name) in [
+        (&["account", "show"][..], 1, "no_account"),
+        (&["rooms"], 1, "no_account"),
+        (&["log", "bob@b.example"], 1, "no_account"),
+        (&["log", "bob"], 2, "address_malformed"),
+        (&["watch"], 1, "no_account"),
+        (&["chat", "bob@b.example"], 1, "no_account"),
+        (&["chat", "mimi://b.example"], 2, "address_malformed"),
+        (&["send", "bob@b.example", "hi"], 1, "no_account"),
+        (&["send", "b.example", "hi"], 2, "address_malformed"),
+        (&["send", "mimi://b.example/d/x", "hi"], 2, "address_malformed"),
+        (&["send", "bob@b.example", &long], 2, "text_refused"),
+        (
+            &["account", "create", "http://a.example/x", "--name", "alice"],
+            2,
+            "invite_malformed",
+        ),
+    ] {
+        let plain = profile.run(args);
+        assert_eq!(plain.code, code, "{args:?}: {plain:?}");
+        assert!(
+            plain.stderr.lines().next().unwrap().starts_with("error: "),
+            "{args:?}: {plain:?}"
+        );
+        assert!(!plain.hints().is_empty(), "{args:?}: {plain:?}");
+        assert_eq!(plain.stdout, "", "{args:?}");
+
+        let json = profile.run(&[&["--json"], args].concat());
+        assert_eq!(
+            (json.code, &json.error()["name"]),
+            (code, &name.into()),
+            "{args:?}: {json:?}"
+        );
+        assert_eq!(json.stdout, "", "{args:?}");
+    }
+}
+
+#[test]
+fn usage_is_two_and_help_is_zero_on_stdout() {
+    for args in [&["fly"][..], &["send"], &["--profile"], &[]] {
+        let outcome = Outcome::of(sabir().args(args).output().unwrap());
+        assert_eq!((outcome.code, outcome.stdout.as_str()), (2, ""), "{args:?}");
+        assert!(!outcome.stderr.is_empty());
+    }
+    for args in [
+        &["--help"][..],
+        &["help", "send"],
+        &["agent", "--help"],
+        &["--version"],
+    ] {
+        let outcome = Outcome::of(sabir().args(args).output().unwrap());
+        assert_eq!((outcome.code, outcome.stderr.as_str()), (0, ""), "{args:?}");
+        assert!(outcome.stdout.starts_with(|c: char| !c.is_whitespace()));
+    }
+}
+
+#[test]
+fn a_slip_is_told_before_anything_is_made() {
+    let profile = Profile::new();
+    let folder = profile.folder.join("new");
+    let run = |args: &[&str]| Outcome::of(sabir().arg("--profile").arg(&folder).args(args).output().unwrap());
+    for args in [
+        &["account", "show"][..],
+        &["send", "bob@b.example", "hi"],
+        &["account", "create", "https://a.example/x", "--name", "alice"],
+        &[
+            "account",
+            "create",
+            INVITE,
+            "--name",
+            "alice",
+            "--trust-anchor",
+            "/nonexistent",
+        ],
+        &[
+            "account",
+            "create",
+            INVITE,
+            "--name",
+            "alice",
+            "--trust-anchor",
+            "/dev/null",
+        ],
+        &["agent", "status"],
+        &["agent", "stop"],
+    ] {
+        run(args);
+        assert!(!folder.exists(), "{args:?}");
+    }
+}
+
+#[test]
+fn a_folder_that_others_may_enter_is_refused_with_the_cure() {
+    let profile = Profile::new();
+    let folder = profile.folder.join("open");
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let outcome = Outcome::of(
+        sabir()
+            .arg("--profile")
+            .arg(&folder)
+            .arg("rooms")
+            .output()
+            .unwrap(),
+    );
+    assert_eq!(outcome.code, 1, "{outcome:?}");
+    assert!(outcome.hints()[0].contains("chmod 700"), "{outcome:?}");
+}
+
+#[test]
+fn without_a_home_the_profile_has_to_be_named() {
+    let mut command = sabir();
+    command
+        .args(["--json", "rooms"])
+        .env_remove("HOME")
+        .env_remove("XDG_DATA_HOME");
+    let outcome = Outcome::of(command.output().unwrap());
+    assert_eq!((outcome.code, &outcome.error()["name"]), (2, &"no_home".into()));
+}
+
+#[test]
+fn the_default_profile_is_where_the_system_keeps_data() {
+    let base = tempfile::tempdir().unwrap();
+    let mut command = sabir();
+    let outcome = Outcome::of(
+        command
+            .arg("rooms")
+            .env("XDG_DATA_HOME", base.path())
+            .output()
+            .unwrap(),
+    );
+    let default = base.path().join("sabir/default");
+    assert!(outcome.stderr.contains(default.to_str().unwrap()), "{outcome:?}");
+}
+
+#[test]
+fn standard_input_is_checked_before_it_is_sent() {
+    let profile = Profile::new();
+    for (input, name) in [
+        (&b""[..], "text_refused"),
+        (b"\n", "text_refused"),
+        (b"\xff\xfe", "text_refused"),
+        (b"hi\n", "no_account"),
+    ] {
+        let mut command = profile.sabir(&["--json", "send", "bob@b.example", "-"]);
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(input).unwrap();
+        let outcome = Outcome::of(child.wait_with_output().unwrap());
+        assert_eq!(outcome.error()["name"], name, "{input:?}");
+    }
+}
+
+#[test]
+fn nobody_reading_is_no_error() {
+    let profile = Profile::new();
+    profile.start();
+    let mut command = profile.sabir(&["--json", "agent", "status"]);
+    let mut child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let outcome = Outcome::of(child.wait_with_output().unwrap());
+    assert_eq!((outcome.code, outcome.stderr.as_str()), (0, ""));
+}
