@@ -289,6 +289,8 @@ fn whoever_entered_while_the_roster_was_stale_leaves_with_the_next_tree() {
     let mut cast = Cast::new();
     let mut shell = story(&mut cast, "a1 b1");
     assert!(!shell.take(&cast.external(8, "b2", &[])).1);
+    // That it says so as well changes nothing.
+    shell.attach(&client("b2"));
     assert_eq!(shell.attached(), ["b2"]);
     shell.attach(&client("b4"));
     // A tree with neither: the log says that `b2` came, so it has left again; `b4` may yet come.
@@ -366,6 +368,18 @@ fn a_repeated_welcome_is_passed_on_and_does_not_turn_the_roster_back() {
         (vec!["b1".into()], false)
     );
     assert_eq!(shell.roster(), roster("a1 b1"));
+}
+
+#[test]
+fn a_repeated_external_commit_brings_nobody_back() {
+    let mut cast = Cast::new();
+    let mut shell = story(&mut cast, "a1 b1");
+    let joins = cast.external(5, "b2", &[]);
+    assert!(shell.take(&joins).1);
+    assert!(shell.take(&cast.commit(6, 0, "a1", vec![remove(2)])).1);
+    assert_eq!(shell.take(&joins), (vec!["b1".into(), "b2".into()], false));
+    assert_eq!((shell.attached(), shell.roster()), (vec![], roster("a1 b1")));
+    assert_eq!(shell.take(&application(7)), (vec!["b1".into()], true));
 }
 
 #[test]
