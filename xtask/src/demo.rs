@@ -1,12 +1,14 @@
-//! The demo: two providers and two people on this machine, playing a conversation.
+//! The demo: providers and people on this machine, playing a conversation.
 //!
-//! The story itself arrives with the binaries it runs. Until [`READY`] is true, `cargo xtask demo` refuses
-//! and says so, `cargo xtask test` leaves it out, and the help does not mention it.
+//! The story is told by `sabir-demo` of `sabir-testkit`, which runs the programs people run. This module builds
+//! them and starts it.
+
+use std::process::Stdio;
 
 use crate::repo::Repo;
 
-/// Whether there is a story to play.
-pub(crate) const READY: bool = false;
+/// What the story needs.
+const PACKAGES: &[&str] = &["sabir-server", "sabir", "sabir-testkit"];
 
 /// What the caller asked for.
 #[derive(Debug, PartialEq, Eq)]
@@ -35,11 +37,26 @@ impl Options {
 
 /// Plays the story. `Ok(false)` is a story that failed, after its step was named.
 pub(crate) fn run(options: &Options) -> Result<bool, String> {
-    if !READY {
-        return Err("there is no demo yet: the programs it would run are still being built".to_owned());
+    let repo = Repo::find()?;
+    println!("building the provider and the client (the first time takes some minutes)");
+    let mut build = repo.cargo();
+    build.args(["build", "--quiet", "--bins"]);
+    for package in PACKAGES {
+        build.args(["--package", package]);
     }
-    let _repo = Repo::find()?;
-    Ok(options.exit)
+    let built = build.status().map_err(|error| format!("cargo: {error}"))?;
+    if !built.success() {
+        return Err("the programs do not build".to_owned());
+    }
+    let mut story = repo.cargo();
+    story.args(["run", "--quiet", "--package", "sabir-testkit", "--bin", "sabir-demo", "--"]);
+    if options.exit {
+        story.arg("--exit");
+    } else {
+        story.stdin(Stdio::inherit());
+    }
+    let told = story.status().map_err(|error| format!("cargo: {error}"))?;
+    Ok(told.success())
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! cargo xtask test      fmt, layers, tidy, deny, clippy, tests, doc tests; one closing line of counts
+//! cargo xtask demo      two providers and two people on this machine, playing a conversation
 //! cargo xtask layers    which crate may see which, and what pure crates may not touch
 //! cargo xtask tidy      sizes, spec citations, links, leftovers
 //! cargo xtask deny      licences, banned crates, sources, size of the lock file
@@ -32,6 +33,8 @@ usage: cargo xtask <command>
 
   test [--fast]   every check of the project; the last line is `N passed, N failed, N skipped`
                   --fast leaves out integration tests, doc tests and the demo
+  demo [--exit]   two providers and two people on this machine, playing a conversation; then the providers
+                  stay up, unless --exit is given
   layers          edges between crates, homes of libraries, purity of the pure crates
   tidy            file sizes, spec citations against docs/specs.md, links, leftovers
   deny            licences, banned crates, sources, size of the lock file

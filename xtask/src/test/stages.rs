@@ -4,7 +4,7 @@ use super::counts::Counts;
 use super::machine::Machine;
 use crate::repo::Repo;
 use crate::report::Report;
-use crate::{demo, deny, layers, tidy};
+use crate::{deny, layers, tidy};
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read};
 use std::process::{Command, Stdio};
@@ -67,9 +67,7 @@ impl Stage {
         stages.push(Self::Tests { integration: !fast });
         if !fast {
             stages.push(Self::DocTests);
-            if demo::READY {
-                stages.push(Self::Demo);
-            }
+            stages.push(Self::Demo);
         }
         stages
     }
