@@ -58,6 +58,11 @@ impl Key {
         Self { key, public }
     }
 
+    /// The same key, for whatever else signs.
+    pub fn signing_key(&self) -> SigningKey {
+        self.key.clone()
+    }
+
     /// The same key as an honest person's.
     pub fn identity(&self) -> IdentityKey {
         IdentityKey::new(self.key.clone()).unwrap()

@@ -1,0 +1,340 @@
+//! Members that keep no rule but the library's own: they call it directly, past our builder and validator.
+
+use openmls::extensions::{AppDataDictionary, AppDataDictionaryExtension};
+use openmls::group::{
+    AppDataDictionaryUpdater, GroupId, MlsGroup, MlsGroupCreateConfig, MlsGroupJoinConfig,
+    PURE_PLAINTEXT_WIRE_FORMAT_POLICY,
+};
+use openmls::messages::group_info::VerifiableGroupInfo;
+use openmls::prelude::{
+    AppDataUpdateOperation, Capabilities, Credential, CredentialType, CredentialWithKey,
+    DeserializeBytes as _, Extension, ExtensionType, Extensions, KeyPackage, LeafNode, LeafNodeParameters,
+    Lifetime, MlsMessageIn, MlsMessageOut, NewSignerBundle, OpenMlsProvider as _, ProcessedMessageContent,
+    Proposal, ProposalType, ProtocolVersion, SignaturePublicKey,
+};
+use openmls::treesync::{RatchetTree, RatchetTreeIn};
+use rand_chacha::ChaCha20Rng;
+use sabir_mls::group::{OwnCommit, PublicState};
+use sabir_mls::keys::SigningKey;
+use sabir_mls::provider::{Provider, SUITES};
+use sabir_mls::rows::Rows;
+use sabir_mls::{Device, SUPPORTED_COMPONENTS};
+use sabir_wire::codec::Encode as _;
+use sabir_wire::device_list::DEVICE_LIST;
+use sabir_wire::mls::{ComponentId, ComponentsList};
+use tls_codec::Serialize as _;
+
+pub type Made<T> = Result<T, String>;
+
+pub fn text(error: impl std::fmt::Display) -> String {
+    error.to_string()
+}
+
+/// What a leaf is made of, whether or not anybody should accept it.
+#[derive(Clone)]
+pub struct Leaf {
+    pub credential: Credential,
+    pub key: SigningKey,
+    pub capabilities: Capabilities,
+    /// Entries of the leaf's dictionary; `None` for a leaf without one.
+    pub dictionary: Option<Vec<(u16, Vec<u8>)>>,
+}
+
+impl Leaf {
+    /// The leaf an honest device makes.
+    pub fn of(device: &Device) -> Self {
+        let list = |ids: &[ComponentId]| {
+            ComponentsList {
+                component_ids: ids.to_vec(),
+            }
+            .to_bytes()
+        };
+        Self {
+            credential: Credential::new(CredentialType::X509, device.credential.clone()),
+            key: device.key.clone(),
+            capabilities: capabilities(
+                &[ExtensionType::AppDataDictionary],
+                &[ProposalType::AppDataUpdate, ProposalType::SelfRemove],
+                &[CredentialType::X509],
+            ),
+            dictionary: Some(vec![
+                (ComponentId::APP_COMPONENTS.0, list(SUPPORTED_COMPONENTS)),
+                (ComponentId::SAFE_AAD.0, list(&[ComponentId::FRANK_AAD])),
+                (DEVICE_LIST.0, device.device_list.clone()),
+            ]),
+        }
+    }
+
+    /// Replaces an entry of the dictionary, or takes it out.
+    pub fn with_entry(mut self, component: ComponentId, data: Option<Vec<u8>>) -> Self {
+        let entries = self.dictionary.get_or_insert_default();
+        entries.retain(|(id, _)| *id != component.0);
+        entries.extend(data.map(|data| (component.0, data)));
+        self
+    }
+
+    fn extensions(&self) -> Made<Extensions<LeafNode>> {
+        let Some(entries) = &self.dictionary else {
+            return Ok(Extensions::empty());
+        };
+        let dictionary = dictionary(entries);
+        Extensions::single(Extension::AppDataDictionary(dictionary)).map_err(text)
+    }
+
+    fn parameters(&self) -> Made<LeafNodeParameters> {
+        Ok(LeafNodeParameters::builder()
+            .with_capabilities(self.capabilities.clone())
+            .with_extensions(self.extensions()?)
+            .build())
+    }
+
+    fn credential_with_key(&self) -> CredentialWithKey {
+        CredentialWithKey {
+            credential: self.credential.clone(),
+            signature_key: SignaturePublicKey::from(self.key.public()),
+        }
+    }
+
+    /// A key package, its KeyPackage and its private rows.
+    pub fn key_package(&self, rng: &mut ChaCha20Rng) -> Made<(Vec<u8>, KeyPackage, Rows)> {
+        let provider = Provider::new(rng, Rows::new());
+        let bundle = KeyPackage::builder()
+            .key_package_lifetime(Lifetime::default())
+            .leaf_node_capabilities(self.capabilities.clone())
+            .leaf_node_extensions(self.extensions()?)
+            .build(SUITES[0], &provider, &self.key, self.credential_with_key())
+            .map_err(text)?;
+        let package = bundle.key_package().clone();
+        let bytes = package.tls_serialize_detached().map_err(text)?;
+        Ok((bytes, package, provider.into_rows()))
+    }
+}
+
+pub fn capabilities(
+    extensions: &[ExtensionType],
+    proposals: &[ProposalType],
+    credentials: &[CredentialType],
+) -> Capabilities {
+    Capabilities::new(
+        Some(&[ProtocolVersion::Mls10]),
+        Some(SUITES),
+        Some(extensions),
+        Some(proposals),
+        Some(credentials),
+    )
+}
+
+pub fn dictionary(entries: &[(u16, Vec<u8>)]) -> AppDataDictionaryExtension {
+    let mut dictionary = AppDataDictionary::new();
+    for (component, data) in entries {
+        dictionary.insert(*component, data.clone());
+    }
+    AppDataDictionaryExtension::new(dictionary)
+}
+
+/// A member's group in the library's hands.
+pub struct Rogue {
+    provider: Provider,
+    group: MlsGroup,
+}
+
+impl Rogue {
+    /// Takes over a member's state; its rows stay as they are.
+    pub fn load(rows: &Rows, group_id: &[u8], rng: &mut ChaCha20Rng) -> Self {
+        let provider = Provider::new(rng, rows.clone());
+        let group = MlsGroup::load(provider.storage(), &GroupId::from_slice(group_id))
+            .unwrap()
+            .unwrap();
+        Self { provider, group }
+    }
+
+    /// Makes a group of this leaf alone, with these extensions of its context.
+    pub fn create(
+        leaf: &Leaf,
+        group_id: &[u8],
+        context: Vec<Extension>,
+        rng: &mut ChaCha20Rng,
+    ) -> Made<Self> {
+        let provider = Provider::new(rng, Rows::new());
+        let config = MlsGroupCreateConfig::builder()
+            .ciphersuite(SUITES[0])
+            .capabilities(leaf.capabilities.clone())
+            .with_leaf_node_extensions(leaf.extensions()?)
+            .map_err(text)?
+            .with_group_context_extensions(Extensions::from_vec(context).map_err(text)?)
+            .wire_format_policy(PURE_PLAINTEXT_WIRE_FORMAT_POLICY)
+            .use_ratchet_tree_extension(false)
+            .build();
+        let id = GroupId::from_slice(group_id);
+        let group =
+            MlsGroup::new_with_group_id(&provider, &leaf.key, &config, id, leaf.credential_with_key())
+                .map_err(text)?;
+        Ok(Self { provider, group })
+    }
+
+    pub fn rows(self) -> Rows {
+        self.provider.into_rows()
+    }
+
+    pub fn public_state(&self, key: &SigningKey) -> PublicState {
+        let info = self
+            .group
+            .export_group_info(self.provider.crypto(), key, false)
+            .unwrap();
+        let info = match info.body() {
+            openmls::prelude::MlsMessageBodyOut::GroupInfo(info) => info.tls_serialize_detached().unwrap(),
+            _ => unreachable!("asked for a group info"),
+        };
+        PublicState {
+            group_info: info,
+            ratchet_tree: self.group.export_ratchet_tree().tls_serialize_detached().unwrap(),
+        }
+    }
+
+    pub fn merge(&mut self) {
+        self.group.merge_pending_commit(&self.provider).unwrap();
+    }
+
+    /// A proposal to change the room's state.
+    pub fn propose_app_data(
+        &mut self,
+        key: &SigningKey,
+        component: u16,
+        operation: AppDataUpdateOperation,
+    ) -> Vec<u8> {
+        let (message, _) = self
+            .group
+            .propose_app_data_update(&self.provider, key, component, operation)
+            .unwrap();
+        message.to_bytes().unwrap()
+    }
+
+    /// A proposal to replace the own leaf.
+    pub fn propose_update(&mut self, key: &SigningKey, leaf: &Leaf) -> Made<Vec<u8>> {
+        let bundle = NewSignerBundle {
+            signer: &leaf.key,
+            credential_with_key: leaf.credential_with_key(),
+        };
+        let (message, _) = self
+            .group
+            .propose_self_update_with_new_signer(&self.provider, key, bundle, leaf.parameters()?)
+            .map_err(text)?;
+        message.to_bytes().map_err(text)
+    }
+
+    /// Takes in somebody's proposal, for the next commit to refer to.
+    pub fn queue(&mut self, proposal: &[u8]) -> Made<()> {
+        let message = MlsMessageIn::tls_deserialize_exact_bytes(proposal).map_err(text)?;
+        let message = message.try_into_protocol_message().map_err(text)?;
+        let processed = self
+            .group
+            .process_message(&self.provider, message)
+            .map_err(text)?;
+        let ProcessedMessageContent::ProposalMessage(proposal) = processed.into_content() else {
+            return Err("no proposal".into());
+        };
+        self.group
+            .store_pending_proposal(self.provider.storage(), *proposal)
+            .map_err(text)
+    }
+
+    /// Commits these proposals by value, and whatever was queued. `leaf` replaces the own one; `fold` says what
+    /// becomes of the dictionary.
+    pub fn commit(
+        &mut self,
+        key: &SigningKey,
+        leaf: Option<&Leaf>,
+        (adds, proposals): (Vec<KeyPackage>, Vec<Proposal>),
+        fold: impl FnOnce(&mut AppDataDictionaryUpdater<'_>),
+    ) -> Made<OwnCommit> {
+        let tree = self.group.export_ratchet_tree();
+        let mut builder = self
+            .group
+            .commit_builder()
+            .propose_adds(adds)
+            .add_proposals(proposals);
+        if let Some(leaf) = leaf {
+            builder = builder.leaf_node_parameters(leaf.parameters()?);
+        }
+        let mut builder = builder.load_psks(self.provider.storage()).map_err(text)?;
+        let changes = {
+            let mut updater = builder.app_data_dictionary_updater();
+            fold(&mut updater);
+            updater.changes()
+        };
+        builder.with_app_data_dictionary_updates(changes);
+        let builder = builder.create_group_info(true).use_ratchet_tree_extension(false);
+        let (rand, crypto) = (self.provider.rand(), self.provider.crypto());
+        let built = match leaf {
+            Some(leaf) => {
+                let bundle = NewSignerBundle {
+                    signer: &leaf.key,
+                    credential_with_key: leaf.credential_with_key(),
+                };
+                builder.build_with_new_signer(rand, crypto, key, bundle, |_| true)
+            }
+            None => builder.build(rand, crypto, key, |_| true),
+        };
+        let bundle = built.map_err(text)?.stage_commit(&self.provider).map_err(text)?;
+        let (message, welcome, info) = bundle.into_contents();
+        let pending = self.group.pending_commit().unwrap();
+        let next = pending
+            .export_ratchet_tree(self.provider.crypto(), tree)
+            .map_err(text)?
+            .unwrap();
+        Ok(own_commit(
+            &message,
+            welcome.map(|welcome| welcome.tls_serialize_detached().unwrap()),
+            &info.unwrap(),
+            &next,
+        ))
+    }
+}
+
+/// An external commit with this leaf.
+pub fn external(leaf: &Leaf, state: &PublicState, rng: &mut ChaCha20Rng) -> Made<OwnCommit> {
+    let provider = Provider::new(rng, Rows::new());
+    let config = MlsGroupJoinConfig::builder()
+        .wire_format_policy(PURE_PLAINTEXT_WIRE_FORMAT_POLICY)
+        .use_ratchet_tree_extension(false)
+        .build();
+    let info = VerifiableGroupInfo::tls_deserialize_exact_bytes(&state.group_info).map_err(text)?;
+    let tree = RatchetTreeIn::tls_deserialize_exact_bytes(&state.ratchet_tree).map_err(text)?;
+    let (group, bundle) = MlsGroup::external_commit_builder()
+        .with_ratchet_tree(tree)
+        .with_config(config)
+        .build_group(&provider, info, leaf.credential_with_key())
+        .map_err(text)?
+        .leaf_node_parameters(leaf.parameters()?)
+        .load_psks(provider.storage())
+        .map_err(text)?
+        .create_group_info(true)
+        .use_ratchet_tree_extension(false)
+        .build(provider.rand(), provider.crypto(), &leaf.key, |_| true)
+        .map_err(text)?
+        .finalize(&provider)
+        .map_err(text)?;
+    let (message, _, info) = bundle.into_contents();
+    Ok(own_commit(
+        &message,
+        None,
+        &info.unwrap(),
+        &group.export_ratchet_tree(),
+    ))
+}
+
+fn own_commit(
+    message: &MlsMessageOut,
+    welcome: Option<Vec<u8>>,
+    info: &impl tls_codec::Serialize,
+    tree: &RatchetTree,
+) -> OwnCommit {
+    OwnCommit {
+        commit: message.to_bytes().unwrap(),
+        welcome,
+        next: PublicState {
+            group_info: info.tls_serialize_detached().unwrap(),
+            ratchet_tree: tree.tls_serialize_detached().unwrap(),
+        },
+    }
+}
