@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! -> {"command":"invite-create","uses":1,"days":7}
-//! <- {"ok":{"token":"…","expires_at":…,"uses":1}}      or  {"error":"…"}
+//! <- {"ok":{"token":"…","link":"https://…","expires_at":…,"uses":1}}      or  {"error":"…"}
 //! ```
 //!
 //! One line of JSON each way, any number of times. Who may open the socket is decided by the file system: mode
@@ -50,6 +50,8 @@ pub enum Reply {
 pub struct Invite {
     /// What to give to the person. It is not stored and cannot be shown again.
     pub token: String,
+    /// The token as a link, which clients take.
+    pub link: String,
     /// Milliseconds since 1970.
     pub expires_at: u64,
     /// Accounts that it may create.

@@ -83,10 +83,12 @@ settings! {
         pub blob_bytes: usize = 100 * 1024 * 1024,
         /// Size of an answer from another provider, in bytes.
         pub response_bytes: usize = 16 * 1024 * 1024,
-        /// Events waiting for one device before its stream is closed; it then resumes by cursor.
+        /// Events read ahead for one event stream; a device that is slower leaves the others in the store.
         pub stream_queue: usize = 256,
-        /// Commands waiting for the store before requests are answered 503.
+        /// Requests at work on the store; above it they are answered 503.
         pub store_queue: usize = 4096,
+        /// Rooms kept in memory; the ones used longest ago are loaded again when needed.
+        pub loaded_rooms: usize = 1024,
     }
     sections {}
 }
@@ -211,6 +213,7 @@ impl Config {
             ("limits.response_bytes", settings.limits.response_bytes),
             ("limits.stream_queue", settings.limits.stream_queue),
             ("limits.store_queue", settings.limits.store_queue),
+            ("limits.loaded_rooms", settings.limits.loaded_rooms),
         ] {
             if value == 0 {
                 return Err(ConfigError::Zero(key));

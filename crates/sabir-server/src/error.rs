@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use sabir_store::StoreError;
 use sabir_wire::client_api::ApiErrorCode;
 
 /// Why a request is not served.
@@ -147,6 +148,26 @@ impl Error {
             Self::Internal(what) => tracing::error!(what, "internal error"),
             refused => {
                 tracing::debug!(status = refused.status().as_u16(), reason = %refused, "request refused")
+            }
+        }
+    }
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Unavailable { .. } | StoreError::Conflict { .. } => {
+                let cause = std::error::Error::source(&error).map(ToString::to_string);
+                tracing::warn!(%error, cause, "the store failed");
+                Self::Unavailable {
+                    what: "storage",
+                    retry_after: Duration::from_secs(1),
+                }
+            }
+            error => {
+                let cause = std::error::Error::source(&error).map(ToString::to_string);
+                tracing::error!(%error, cause, "the store is damaged or misused");
+                Self::Internal("storage")
             }
         }
     }

@@ -20,6 +20,8 @@ mod context;
 mod directory;
 mod listener;
 mod quota;
+mod tunnel;
+mod work;
 
 pub use authority::{Claim, authorise_from};
 pub use body::{BodyRules, Payload, at_most};
@@ -27,3 +29,5 @@ pub use connection::ConnectionRules;
 pub use context::{Context, PeerIdentity, last_segment, parse_from};
 pub use directory::directory_routes;
 pub use listener::{Listener, Rules};
+pub use tunnel::{TUNNEL_PATH, TunnelTarget};
+pub use work::{binary, finish};

@@ -1,8 +1,12 @@
-//! Invite tokens: what a person copies into a client to make an account.
+//! Invites: a token that makes an account, in a link that a person gives to a client.
 
 use aws_lc_rs::digest::{SHA256, digest};
+use axum::Router;
+use axum::http::header;
+use axum::routing::get;
 use data_encoding::BASE64URL_NOPAD;
 use sabir_store::Hash;
+use sabir_wire::uri::Domain;
 
 use crate::error::Error;
 
@@ -25,4 +29,27 @@ pub fn token_hash(token: &[u8]) -> Result<Hash, Error> {
         .as_ref()
         .try_into()
         .map_err(|_| Error::Internal("hash length"))
+}
+
+/// The link of a token.
+#[must_use]
+pub fn link(domain: &Domain, token: &str) -> String {
+    format!("https://{domain}/invite/{token}")
+}
+
+/// What a browser is told that follows such a link.
+pub fn routes() -> Router {
+    const PAGE: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Invitation</title>\
+        <p>This is an invitation to make an account. Copy the address of this page, and give it to your client:\
+        <pre>sabir account create LINK</pre></html>";
+    let answer = || {
+        let headers = [
+            (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+            (header::CONTENT_SECURITY_POLICY, "default-src 'none'"),
+            (header::REFERRER_POLICY, "no-referrer"),
+            (header::CACHE_CONTROL, "no-store"),
+        ];
+        std::future::ready((headers, PAGE))
+    };
+    Router::new().route("/invite/{token}", get(answer))
 }

@@ -29,6 +29,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use rustls::ClientConfig;
 use sabir_wire::uri::Domain;
+use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::config::Config;
@@ -158,6 +159,16 @@ impl PeerClient {
             .directories
             .get(peer, || self.fetch_directory(peer))
             .await
+    }
+
+    /// Connects to a host, without a word of TLS or HTTP, under the rules for addresses that hold for every request.
+    ///
+    /// # Errors
+    /// [`PeerError`].
+    pub async fn dial(&self, host: &Domain, port: u16) -> Result<TcpStream, PeerError> {
+        timeout(self.inner.rules.connect, self.inner.pool.dial(host, port))
+            .await
+            .map_err(|_| PeerError::Timeout)?
     }
 
     async fn fetch_directory(&self, peer: &Domain) -> Result<Directory, PeerError> {

@@ -4,19 +4,26 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sabir_store::{OpenError, Retention, SqliteStore, Store, StoreError};
+use sabir_core::hub::HubIdentity;
+use sabir_store::{Hint, OpenError, Retention, SqliteStore, Store, StoreError};
 use sabir_wire::uri::Domain;
-use tokio::sync::watch;
+use tokio::sync::broadcast::{self, error::RecvError};
+use tokio::sync::{Notify, Semaphore, SemaphorePermit, watch};
 use tokio::task::JoinSet;
 
 use crate::admin::{AdminSocket, socket_path};
 use crate::ambient;
+use crate::anchors::Anchors;
+use crate::client::{Sessions, Tunnels};
 use crate::config::Config;
+use crate::error::Error;
+use crate::events::Wakers;
 use crate::http::{Listener, Rules};
 use crate::keys::{Secrets, SecretsError, WhenAbsent};
 use crate::peer::{PeerClient, PeerRules};
-use crate::routes;
+use crate::rooms::Rooms;
 use crate::tls::{self, TlsError, TlsIdentity};
+use crate::{outbox, routes};
 
 /// Set in the store once a provider has its keys, so that their loss is noticed.
 const KEYS_MADE: &str = "keys-made";
@@ -40,6 +47,9 @@ pub enum StartError {
     /// The certificate or the anchors cannot be used.
     #[error("cannot set up tls")]
     Tls(#[from] TlsError),
+    /// The system has no randomness, or our own CA makes no sense.
+    #[error("cannot start")]
+    Other(#[from] Error),
     /// The address or the admin socket cannot be bound.
     #[error("cannot listen on {what}")]
     Listen {
@@ -51,7 +61,6 @@ pub enum StartError {
 }
 
 /// What every handler shares.
-#[derive(Debug)]
 pub struct Shared {
     /// Our domain.
     pub domain: Domain,
@@ -59,10 +68,51 @@ pub struct Shared {
     pub config: Config,
     /// CA, server key and hub key.
     pub secrets: Secrets,
+    /// Who we are as a hub.
+    pub hub: HubIdentity,
+    /// The identity CAs of providers.
+    pub anchors: Anchors,
     /// The storage.
     pub store: AnyStore,
     /// Other providers.
     pub peers: PeerClient,
+    /// Rooms in memory.
+    pub rooms: Rooms,
+    /// Signed-in devices.
+    pub sessions: Sessions,
+    /// Who listens to events.
+    pub wakers: Arc<Wakers>,
+    /// Devices' tunnels to directories.
+    pub tunnels: Arc<Tunnels>,
+    places: Semaphore,
+    stop: watch::Sender<bool>,
+}
+
+impl Shared {
+    /// Turns true when the server is to stop.
+    #[must_use]
+    pub fn stopping(&self) -> watch::Receiver<bool> {
+        self.stop.subscribe()
+    }
+
+    /// A place among the requests at work on the store.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when there is none left.
+    pub fn place(&self) -> Result<SemaphorePermit<'_>, Error> {
+        self.places.try_acquire().map_err(|_| Error::Unavailable {
+            what: "the server is busy",
+            retry_after: Duration::from_secs(1),
+        })
+    }
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared")
+            .field("domain", &self.domain)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A store of either kind, which `Debug` does not show.
@@ -100,6 +150,15 @@ impl Provider {
     pub async fn bind(config: Config) -> Result<Self, StartError> {
         let data_dir = config.settings.data_dir.clone();
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&data_dir.join("store"))?);
+        Self::bind_on(config, store).await
+    }
+
+    /// As [`Self::bind`], on a store that is open already. The caller is the only one on the data directory.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub async fn bind_on(config: Config, store: Arc<dyn Store>) -> Result<Self, StartError> {
+        let data_dir = config.settings.data_dir.clone();
         let secrets = open_secrets(&*store, &config).await?;
         let tls_files = &config.settings.tls;
         let identity = TlsIdentity::load(&tls_files.certificate, &tls_files.key, &config.domain)?;
@@ -122,12 +181,27 @@ impl Provider {
             source,
         })?;
         let domain = config.domain.clone();
+        let hub = HubIdentity {
+            domain: domain.clone(),
+            hub_key: *secrets.hub_key,
+            signing_key: secrets.server_key.clone(),
+            credential: secrets.server_credential.clone(),
+        };
+        let limits = &config.settings.limits;
         let shared = Arc::new(Shared {
             domain,
-            config,
-            secrets,
+            hub,
+            anchors: Anchors::new(secrets.ca.to_anchor())?,
             store: AnyStore(store),
             peers,
+            rooms: Rooms::new(limits.loaded_rooms),
+            sessions: Sessions::new()?,
+            wakers: Arc::default(),
+            tunnels: Arc::default(),
+            places: Semaphore::new(limits.store_queue.min(Semaphore::MAX_PERMITS)),
+            stop: watch::Sender::new(false),
+            config,
+            secrets,
         });
         Ok(Self {
             shared,
@@ -164,7 +238,7 @@ impl Provider {
     }
 
     /// Serves until `stop` turns true, then finishes what is in flight.
-    pub async fn serve(self, stop: watch::Receiver<bool>) {
+    pub async fn serve(self, mut stop: watch::Receiver<bool>) {
         let Self {
             shared,
             listener,
@@ -172,9 +246,25 @@ impl Provider {
             ..
         } = self;
         let mut beside = JoinSet::new();
-        beside.spawn(admin.serve(Arc::clone(&shared.store.0), stop.clone()));
-        beside.spawn(housekeeping(Arc::clone(&shared), stop.clone()));
-        listener.serve(routes::all(&shared), stop).await;
+        let outbox = Arc::new(Notify::new());
+        beside.spawn(admin.serve(
+            Arc::clone(&shared.store.0),
+            shared.domain.clone(),
+            shared.stopping(),
+        ));
+        beside.spawn(housekeeping(Arc::clone(&shared)));
+        // Listening starts before anything can change, so that nothing is missed.
+        let hints = shared.store.watch();
+        beside.spawn(pass_hints_on(Arc::clone(&shared), hints, Arc::clone(&outbox)));
+        beside.spawn(outbox::run(Arc::clone(&shared), outbox));
+        beside.spawn(outbox::expire(Arc::clone(&shared)));
+        let serving = listener.serve(routes::all(&shared), shared.stopping());
+        let told = async {
+            // The sender's end means the same.
+            let _ = stop.wait_for(|stop| *stop).await;
+            shared.stop.send_replace(true);
+        };
+        tokio::join!(serving, told);
         beside.join_all().await;
     }
 }
@@ -211,8 +301,30 @@ async fn open_secrets(store: &dyn Store, config: &Config) -> Result<Secrets, Sta
     Ok(secrets)
 }
 
+/// Tells event streams and the outbox what the store hints at.
+async fn pass_hints_on(shared: Arc<Shared>, mut hints: broadcast::Receiver<Hint>, outbox: Arc<Notify>) {
+    let mut stop = shared.stopping();
+    loop {
+        let hint = tokio::select! {
+            hint = hints.recv() => hint,
+            _ = stop.wait_for(|stop| *stop) => return,
+        };
+        match hint {
+            Ok(Hint::Device(device)) => shared.wakers.wake(&device),
+            Ok(Hint::Outbox(_)) => outbox.notify_one(),
+            Err(RecvError::Lagged(_)) => {
+                shared.wakers.wake_all();
+                outbox.notify_one();
+            }
+            // The store is gone with all its handles; nothing changes any more.
+            Err(RecvError::Closed) => return,
+        }
+    }
+}
+
 /// Deletes what nobody needs any more and whose time is over.
-async fn housekeeping(shared: Arc<Shared>, mut stop: watch::Receiver<bool>) {
+async fn housekeeping(shared: Arc<Shared>) {
+    let mut stop = shared.stopping();
     let days = &shared.config.settings.retention;
     let ms = |days: u32| u64::from(days).saturating_mul(DAY_MS);
     let retention = Retention {

@@ -146,10 +146,16 @@ fn it_runs_is_administered_and_stops() {
             .unwrap(),
     );
     assert_eq!(invite["uses"], 3);
+    assert_eq!(
+        invite["link"].as_str().unwrap(),
+        format!("https://a.example/invite/{}", invite["token"].as_str().unwrap())
+    );
     let plain = sabird(&["invite", "create", "--config", &config])
         .output()
         .unwrap();
-    assert_eq!(text(&plain.stdout).trim_end().len(), 22);
+    let link = text(&plain.stdout).trim_end();
+    let token = link.strip_prefix("https://a.example/invite/").unwrap();
+    assert_eq!(token.len(), 22);
     let accounts = json(
         &sabird(&["--config", &config, "account", "list", "--json"])
             .output()

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use sabir_store::{CreateInvite, Store, StoreError};
+use sabir_wire::uri::Domain;
 use serde::Serialize;
 
 use super::{AccountRow, Invite, Reply, Request};
@@ -11,15 +12,20 @@ const MAX_DAYS: u32 = 3650;
 const DAY_MS: u64 = 24 * 3_600_000;
 
 /// Carries out one command.
-pub async fn answer(store: &Arc<dyn Store>, request: Request) -> Reply {
+pub async fn answer(store: &Arc<dyn Store>, domain: &Domain, request: Request) -> Reply {
     let done = match request {
-        Request::InviteCreate { uses, days } => create_invite(store, uses, days).await,
+        Request::InviteCreate { uses, days } => create_invite(store, domain, uses, days).await,
         Request::AccountList => list_accounts(store).await,
     };
     done.unwrap_or_else(Reply::Error)
 }
 
-async fn create_invite(store: &Arc<dyn Store>, uses: u32, days: u32) -> Result<Reply, String> {
+async fn create_invite(
+    store: &Arc<dyn Store>,
+    domain: &Domain,
+    uses: u32,
+    days: u32,
+) -> Result<Reply, String> {
     if uses == 0 || days == 0 || days > MAX_DAYS {
         return Err(format!("uses must be at least 1, days between 1 and {MAX_DAYS}"));
     }
@@ -35,6 +41,7 @@ async fn create_invite(store: &Arc<dyn Store>, uses: u32, days: u32) -> Result<R
         .await
         .map_err(told)?;
     ok(&Invite {
+        link: invite::link(domain, &token),
         token,
         expires_at,
         uses,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sabir_store::Store;
+use sabir_wire::uri::Domain;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::watch;
@@ -47,7 +48,7 @@ impl AdminSocket {
     }
 
     /// Serves until `stop` turns true.
-    pub async fn serve(self, store: Arc<dyn Store>, mut stop: watch::Receiver<bool>) {
+    pub async fn serve(self, store: Arc<dyn Store>, domain: Domain, mut stop: watch::Receiver<bool>) {
         loop {
             let accepted = tokio::select! {
                 accepted = self.listener.accept() => accepted,
@@ -55,10 +56,10 @@ impl AdminSocket {
             };
             match accepted {
                 Ok((stream, _)) => {
-                    let (store, mut stop) = (Arc::clone(&store), stop.clone());
+                    let (store, domain, mut stop) = (Arc::clone(&store), domain.clone(), stop.clone());
                     tokio::spawn(async move {
                         tokio::select! {
-                            served = serve_one(stream, store) => {
+                            served = serve_one(stream, store, domain) => {
                                 if let Err(error) = served {
                                     tracing::debug!(%error, "admin connection ended");
                                 }
@@ -82,7 +83,7 @@ impl Drop for AdminSocket {
     }
 }
 
-async fn serve_one(stream: UnixStream, store: Arc<dyn Store>) -> io::Result<()> {
+async fn serve_one(stream: UnixStream, store: Arc<dyn Store>, domain: Domain) -> io::Result<()> {
     let mut stream = BufReader::new(stream);
     loop {
         let mut line = Vec::new();
@@ -94,7 +95,7 @@ async fn serve_one(stream: UnixStream, store: Arc<dyn Store>) -> io::Result<()> 
             return Ok(());
         }
         let reply = match serde_json::from_slice::<Request>(&line) {
-            Ok(request) => answer(&store, request).await,
+            Ok(request) => answer(&store, &domain, request).await,
             Err(error) => Reply::Error(format!("malformed request: {error}")),
         };
         let mut reply = serde_json::to_vec(&reply)?;
@@ -145,11 +146,11 @@ mod tests {
 
         let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
         let (stop, stopped) = watch::channel(false);
-        let serving = tokio::spawn(
-            AdminSocket::bind(&path)
-                .unwrap()
-                .serve(Arc::clone(&store), stopped),
-        );
+        let serving = tokio::spawn(AdminSocket::bind(&path).unwrap().serve(
+            Arc::clone(&store),
+            Domain::parse("a.example").unwrap(),
+            stopped,
+        ));
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
 
         let Reply::Ok(value) = ask(&path, &Request::InviteCreate { uses: 2, days: 7 })
@@ -160,6 +161,7 @@ mod tests {
         };
         let invite: Invite = serde_json::from_value(value).unwrap();
         assert_eq!((invite.uses, invite.token.len()), (2, 22));
+        assert_eq!(invite.link, format!("https://a.example/invite/{}", invite.token));
         let Reply::Ok(value) = ask(&path, &Request::AccountList).await.unwrap() else {
             panic!("a list")
         };

@@ -19,7 +19,7 @@ pub(super) struct Output {
 /// Commands about invites.
 #[derive(Debug, Subcommand)]
 pub(super) enum InviteCommand {
-    /// Make an invite and print its token, which cannot be shown again.
+    /// Make an invite and print its link, which cannot be shown again.
     Create {
         /// How many accounts it may create.
         #[arg(long, default_value_t = 1)]
@@ -45,7 +45,7 @@ pub(super) enum AccountCommand {
 pub(super) fn invite(config: &Config, command: InviteCommand) -> Result<(), Failure> {
     let InviteCommand::Create { uses, days, output } = command;
     let (json, invite): (_, Invite) = ask(config, &Request::InviteCreate { uses, days })?;
-    show(&output, &json, || format!("{}\n", invite.token))
+    show(&output, &json, || format!("{}\n", invite.link))
 }
 
 pub(super) fn account(config: &Config, command: AccountCommand) -> Result<(), Failure> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::{Request, Response};
+use axum::http::{Method, Request, Response};
 use axum::response::IntoResponse;
 use bytes::Bytes;
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
@@ -26,6 +26,7 @@ use tokio_rustls::server::TlsStream;
 use super::body::BodyRules;
 use super::client_errors;
 use super::context::{Context, check_host};
+use super::tunnel;
 use crate::tls::Peer;
 
 /// Bounds of one connection.
@@ -95,8 +96,12 @@ async fn requests(
         let (rules, activity) = (Arc::clone(&rules), Arc::clone(&activity));
         service_fn(move |mut request: Request<Incoming>| {
             let busy = activity.begin();
+            let hosted = if request.method() == Method::CONNECT {
+                tunnel::name_target(&mut request)
+            } else {
+                check_host(request.uri(), request.headers(), &rules.domain)
+            };
             let for_device = request.uri().path().starts_with(path::PREFIX);
-            let hosted = check_host(request.uri(), request.headers(), &rules.domain);
             request.extensions_mut().insert(context.clone());
             request.extensions_mut().insert(rules.body.clone());
             let app = app.clone();

@@ -122,11 +122,16 @@ impl Pool {
         Arc::clone(slots.entry(target.clone()).or_default())
     }
 
-    async fn connect(&self, target: &Target) -> Result<Sender, PeerError> {
-        let name = ServerName::try_from(target.peer.as_str().to_owned()).map_err(|_| PeerError::NoAddress)?;
-        let addresses = self.resolver.resolve(&target.host, target.port).await?;
+    pub(super) async fn dial(&self, host: &Domain, port: u16) -> Result<TcpStream, PeerError> {
+        let addresses = self.resolver.resolve(host, port).await?;
         let tcp = first_that_connects(&addresses).await?;
         let _ = tcp.set_nodelay(true);
+        Ok(tcp)
+    }
+
+    async fn connect(&self, target: &Target) -> Result<Sender, PeerError> {
+        let name = ServerName::try_from(target.peer.as_str().to_owned()).map_err(|_| PeerError::NoAddress)?;
+        let tcp = self.dial(&target.host, target.port).await?;
         let connector = TlsConnector::from(Arc::clone(&self.tls));
         let tls = connector
             .connect(name, tcp)

@@ -1,0 +1,105 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use sabir_store::DeviceItem;
+use sabir_wire::client_api::{Event, EventBody, put_frame};
+use sabir_wire::uri::RoomUri;
+use tokio::sync::mpsc;
+use tokio::time::{sleep, timeout};
+
+use super::KEY_PACKAGES_LOW;
+use super::wakers::Listening;
+use crate::ambient;
+use crate::client::Session;
+use crate::error::Error;
+use crate::rooms::FANOUT;
+use crate::server::Shared;
+
+/// Bytes of events in one page.
+const PAGE_BYTES: usize = 1 << 20;
+/// A device that takes nothing for this long has its stream closed, and resumes by cursor.
+const STALLED: Duration = Duration::from_secs(60);
+
+/// Feeds one stream until the device leaves, its token is over, or the server stops.
+pub(super) async fn feed(
+    shared: Arc<Shared>,
+    session: Session,
+    after: u64,
+    listening: Listening,
+    frames: mpsc::Sender<Bytes>,
+) {
+    let mut stop = shared.stopping();
+    tokio::select! {
+        ended = pages(&shared, &session, after, &listening, &frames) => {
+            if let Err(error) = ended {
+                tracing::debug!(%error, "an event stream ends");
+            }
+        }
+        _ = stop.wait_for(|stop| *stop) => {}
+        () = frames.closed() => {}
+    }
+}
+
+async fn pages(
+    shared: &Shared,
+    session: &Session,
+    mut cursor: u64,
+    listening: &Listening,
+    frames: &mpsc::Sender<Bytes>,
+) -> Result<(), Error> {
+    let settings = &shared.config.settings;
+    let page = settings.limits.stream_queue;
+    let keep_alive = Duration::from_secs(settings.timeouts.keep_alive_seconds.max(1));
+    loop {
+        let items = shared
+            .store
+            .device_read(session.client.as_str(), cursor, page, PAGE_BYTES)?;
+        let mut out = Vec::new();
+        if items.is_empty() {
+            tokio::select! {
+                () = listening.woken() => continue,
+                () = sleep(keep_alive) => {}
+            }
+            // A token that was taken away, or is over, ends its streams too.
+            shared
+                .sessions
+                .find(&shared.store, session.token, ambient::now())?;
+            let body = EventBody::Keepalive;
+            put_frame(&mut out, &Event { cursor, body });
+        }
+        for item in items {
+            cursor = item.cursor;
+            put_frame(&mut out, &event(item)?);
+        }
+        match timeout(STALLED, frames.send(out.into())).await {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) => return Ok(()),
+            Err(_) => return Err(Error::Denied("the device reads nothing")),
+        }
+    }
+}
+
+fn event(item: DeviceItem) -> Result<Event, Error> {
+    let DeviceItem {
+        cursor,
+        place,
+        kind,
+        body,
+        ..
+    } = item;
+    let body = match (kind, place) {
+        (FANOUT, Some(place)) => EventBody::Fanout {
+            room: RoomUri::parse(&place.room).map_err(|_| Error::Internal("a stored room URI"))?,
+            fanout_message: body,
+        },
+        (KEY_PACKAGES_LOW, None) => EventBody::KeyPackagesLow {
+            available: body
+                .try_into()
+                .map(u32::from_be_bytes)
+                .map_err(|_| Error::Internal("a stored notice"))?,
+        },
+        _ => return Err(Error::Internal("a stored event of unknown kind")),
+    };
+    Ok(Event { cursor, body })
+}

@@ -1,0 +1,79 @@
+use std::collections::HashMap;
+
+use super::courier::Delivered;
+use super::wait::backoff;
+
+/// Batches in flight to one follower.
+const AT_ONCE: usize = 8;
+/// How long batches wait while one of them finds out whether its follower is back, in milliseconds.
+const PROBE_MS: u64 = 1000;
+
+/// What is known of followers while it matters: who has batches in flight, and who cannot be reached.
+#[derive(Debug, Default)]
+pub(super) struct Followers {
+    known: HashMap<String, Follower>,
+}
+
+#[derive(Debug, Default)]
+struct Follower {
+    in_flight: usize,
+    failures: u32,
+    /// Left alone until then, milliseconds since 1970.
+    down_until: u64,
+}
+
+/// Whether a follower takes another batch now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum State {
+    /// It does.
+    Free,
+    /// It has enough.
+    Busy,
+    /// It cannot be reached.
+    Down {
+        /// Milliseconds since 1970.
+        until: u64,
+    },
+}
+
+impl Followers {
+    pub(super) fn state(&self, domain: &str, now: u64) -> State {
+        match self.known.get(domain) {
+            Some(follower) if follower.down_until > now => State::Down {
+                until: follower.down_until,
+            },
+            // After a failure one batch finds out for all.
+            Some(follower) if follower.failures > 0 && follower.in_flight > 0 => State::Down {
+                until: now.saturating_add(PROBE_MS),
+            },
+            Some(follower) if follower.in_flight >= AT_ONCE => State::Busy,
+            _ => State::Free,
+        }
+    }
+
+    pub(super) fn sent(&mut self, domain: &str) {
+        let follower = self.known.entry(domain.to_owned()).or_default();
+        follower.in_flight = follower.in_flight.saturating_add(1);
+    }
+
+    pub(super) fn returned(&mut self, domain: &str, delivered: Delivered, now: u64) {
+        let Some(follower) = self.known.get_mut(domain) else {
+            return;
+        };
+        follower.in_flight = follower.in_flight.saturating_sub(1);
+        match delivered {
+            Delivered::Answered => {
+                follower.failures = 0;
+                follower.down_until = 0;
+            }
+            Delivered::Unreachable => {
+                follower.failures = follower.failures.saturating_add(1);
+                let wait = u64::try_from(backoff(follower.failures).as_millis()).unwrap_or(u64::MAX);
+                follower.down_until = now.saturating_add(wait);
+            }
+        }
+        if follower.in_flight == 0 && follower.failures == 0 {
+            self.known.remove(domain);
+        }
+    }
+}
