@@ -7,13 +7,17 @@
 //! * [`account`]: who the person is, and how an account is made.
 //! * [`invite`]: the links that accounts are made from.
 //! * [`store`]: the profile on disk, every value sealed.
+//! * [`sync`]: the owner of an open profile, [`Client`], which everything else serves.
 //! * [`transport`]: the one connection to the own provider.
 
 pub mod account;
 pub mod invite;
 pub mod random;
 pub mod store;
+pub mod sync;
 #[cfg(test)]
 mod testing;
 pub mod transport;
 pub mod types;
+
+pub use sync::{Client, ClientError, Subscription};

@@ -70,6 +70,13 @@ pub(crate) enum Fault {
     After(usize),
 }
 
+/// What is lost of every request of a room when it comes for the first time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Loss {
+    Requests,
+    Answers,
+}
+
 #[derive(Default)]
 pub(crate) struct State {
     /// Requests that carry something, as they came.
@@ -79,6 +86,9 @@ pub(crate) struct State {
     /// Answered instead of what a path would answer, once.
     pub(crate) instead: BTreeMap<String, (u16, Option<&'static str>, Vec<u8>)>,
     pub(crate) sign_ins: usize,
+    pub(crate) loses: Option<Loss>,
+    lost: std::collections::BTreeSet<Vec<u8>>,
+    peers: BTreeMap<String, FakeProvider>,
     count: usize,
     answered: BTreeMap<(String, Vec<u8>), Vec<u8>>,
     users: BTreeMap<String, Vec<u8>>,
@@ -234,9 +244,18 @@ impl FakeProvider {
         if lose_before {
             return Err(Lost);
         }
+        let loses = self.state().loses.filter(|_| is_room_request(&path));
+        let loses = loses.filter(|_| self.state().lost.insert(body.clone()));
+        if loses == Some(Loss::Requests) {
+            return Err(Lost);
+        }
         let client = self.client_of(token.as_ref());
         let response = self.answer(&path, &query, is_get, &body, client, exporter);
-        if lose_after { Err(Lost) } else { Ok(response) }
+        if lose_after || loses == Some(Loss::Answers) {
+            Err(Lost)
+        } else {
+            Ok(response)
+        }
     }
 
     fn client_of(&self, token: Option<&hyper::header::HeaderValue>) -> Option<String> {
@@ -279,7 +298,7 @@ impl FakeProvider {
         match (path, is_get) {
             (path::HUB, true) => whole(self.0.hub.to_bytes()),
             (path::KEY_PACKAGES, true) => {
-                let available = self.state().devices[&client].packages.len() as u32;
+                let available = u32::try_from(self.state().devices[&client].packages.len()).unwrap();
                 whole(KeyPackageCountResponse { available }.to_bytes())
             }
             (path::KEY_PACKAGES, false) => whole(self.publish(&client, body)),
@@ -424,7 +443,7 @@ impl FakeProvider {
         }
         PublishKeyPackagesResponse {
             accepted,
-            available: device.packages.len() as u32,
+            available: u32::try_from(device.packages.len()).unwrap(),
         }
         .to_bytes()
     }
@@ -462,6 +481,11 @@ impl FakeProvider {
         });
         whole(Vec::new())
     }
+}
+
+fn is_room_request(path: &str) -> bool {
+    let prefixes = [path::UPDATE, path::SUBMIT_MESSAGE, path::KEY_MATERIAL];
+    path == path::ROOMS || prefixes.iter().any(|prefix| path.starts_with(prefix))
 }
 
 /// Short waits, for tests.

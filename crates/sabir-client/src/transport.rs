@@ -39,6 +39,8 @@ pub use error::{TransportError, Verdict};
 pub use events::EventStream;
 pub use tls::{AnchorError, read_anchors};
 
+pub(crate) use connection::{Chain, backoff};
+
 use connection::Slot;
 use session::Session;
 

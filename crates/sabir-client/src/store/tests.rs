@@ -352,6 +352,8 @@ fn parked_entries_wait_in_order_per_room() {
         tx.park("mimi://a.example/r/other", b"else")?;
         tx.park(ROOM, b"two")
     });
+    let rooms = store.read(|tx| tx.parked_rooms()).unwrap();
+    assert_eq!(rooms, [ROOM, "mimi://a.example/r/other"]);
     for expected in [b"one", b"two"] {
         let (id, entry) = store.read(|tx| tx.parked(ROOM)).unwrap().unwrap();
         assert_eq!(entry, expected);

@@ -1,7 +1,272 @@
-use super::FakeProvider;
+//! Rooms of the test provider: it relays what it gets in the order it comes, franks, and judges nothing.
+
+use std::collections::BTreeMap;
+
+use sabir_core::frank::Franker;
+use sabir_mls::{key_package, suite};
+use sabir_wire::client_api::*;
+use sabir_wire::codec::{Decode, Encode};
+use sabir_wire::mls::{ComponentId, MlsMessage, SafeAad};
+use sabir_wire::protocol::*;
+use sabir_wire::uri::{ClientUri, RoomUri, UserUri};
+
+use super::{FakeProvider, send};
+use crate::account::now;
 
 impl FakeProvider {
-    pub(super) fn room_request(&self, _client: &str, _path: &str, _body: &[u8]) -> Option<Vec<u8>> {
-        None
+    /// Lets two providers reach each other.
+    pub(crate) fn meet(&self, other: &Self) {
+        for (one, two) in [(self, other), (other, self)] {
+            one.state().peers.insert(two.0.domain.to_string(), two.clone());
+        }
+    }
+
+    /// Answers the same bytes with the same answer.
+    pub(super) fn room_request(&self, client: &str, path: &str, body: &[u8]) -> Option<Vec<u8>> {
+        let key = (path.to_owned(), body.to_vec());
+        if let Some(answer) = self.state().answered.get(&key) {
+            return Some(answer.clone());
+        }
+        let answer = if path == path::ROOMS {
+            self.create_room(client, body)
+        } else if path.starts_with(path::KEY_MATERIAL) {
+            self.key_material(body)
+        } else {
+            let (kind, segment) = path.rsplit_once('/')?;
+            let room = RoomUri::from_path_segment(segment).ok()?;
+            if room.authority() != &self.0.domain {
+                let hub = self.state().peers[room.authority().as_str()].clone();
+                return hub.room_request(client, path, body);
+            }
+            match format!("{kind}/").as_str() {
+                path::UPDATE => self.update(&room, body),
+                path::SUBMIT_MESSAGE => self.submit(&room, body),
+                _ => return None,
+            }
+        };
+        self.state().answered.insert(key, answer.clone());
+        Some(answer)
+    }
+
+    fn create_room(&self, client: &str, body: &[u8]) -> Vec<u8> {
+        let request = CreateRoomRequest::from_bytes(body).unwrap();
+        let members = vec![client.to_owned()];
+        assert!(
+            self.state()
+                .rooms
+                .insert(request.room.to_string(), members)
+                .is_none()
+        );
+        let outcome = CreateRoomOutcome::Created {
+            accepted_timestamp: now().unwrap(),
+        };
+        CreateRoomResponse {
+            description: String::new(),
+            outcome,
+        }
+        .to_bytes()
+    }
+
+    fn key_material(&self, body: &[u8]) -> Vec<u8> {
+        let request = KeyMaterialRequest::from_bytes(body).unwrap();
+        let target = request.target_user.clone();
+        if target.authority() != &self.0.domain {
+            let peer = self.state().peers[target.authority().as_str()].clone();
+            return peer.key_material(body);
+        }
+        let mut clients = Vec::new();
+        for (client, device) in &mut self.state().devices {
+            if device.user != target.as_str() {
+                continue;
+            }
+            let status = match device.packages.pop() {
+                Some(package) => ClientKeyStatus::Success(Box::new(Decode::from_bytes(&package).unwrap())),
+                None => ClientKeyStatus::KeyMaterialExhausted,
+            };
+            clients.push(ClientKeyMaterial {
+                client_uri: ClientUri::parse(client).unwrap(),
+                status,
+            });
+        }
+        let user_status = match clients.first() {
+            None => KeyMaterialUserCode::UserUnknown,
+            Some(_) => KeyMaterialUserCode::Success,
+        };
+        KeyMaterialResponse {
+            user_status,
+            user_uri: target,
+            clients,
+        }
+        .to_bytes()
+    }
+
+    fn update(&self, room: &RoomUri, body: &[u8]) -> Vec<u8> {
+        let UpdateRequest { bundle } = UpdateRequest::from_bytes(body).unwrap();
+        let HandshakeBundle::Commit {
+            message,
+            welcome,
+            ratchet_tree,
+            ..
+        } = bundle
+        else {
+            panic!("a commit")
+        };
+        let timestamp = now().unwrap();
+        let members = self.state().rooms[room.as_str()].clone();
+        let commit = FanoutBody::Commit {
+            message,
+            external_proposals: Vec::new(),
+        };
+        self.deliver(
+            room,
+            &members,
+            &FanoutMessage {
+                timestamp,
+                body: commit,
+            },
+        );
+        if let Some(welcome) = welcome {
+            let references: Vec<_> = welcome.new_members().map(<[u8]>::to_vec).collect();
+            let new: Vec<_> = references.iter().map(|reference| self.owner(reference)).collect();
+            let message = Box::new(MlsMessage::Welcome(welcome));
+            let welcome = FanoutBody::Welcome {
+                message,
+                ratchet_tree_option: ratchet_tree,
+            };
+            self.deliver(
+                room,
+                &new,
+                &FanoutMessage {
+                    timestamp,
+                    body: welcome,
+                },
+            );
+            self.state().rooms.get_mut(room.as_str()).unwrap().extend(new);
+        }
+        let outcome = UpdateOutcome::Success {
+            accepted_timestamp: timestamp,
+        };
+        UpdateRoomResponse {
+            error_description: String::new(),
+            outcome,
+        }
+        .to_bytes()
+    }
+
+    fn submit(&self, room: &RoomUri, body: &[u8]) -> Vec<u8> {
+        let request = SubmitMessageRequest::from_bytes(body).unwrap();
+        let timestamp = now().unwrap();
+        let frank = self.frank(room, &request.app_message, &request.sending_uri, timestamp);
+        let body = FanoutBody::Application {
+            message: Box::new(request.app_message),
+            frank: Some(frank.clone()),
+        };
+        let members = self.state().rooms[room.as_str()].clone();
+        self.deliver(room, &members, &FanoutMessage { timestamp, body });
+        SubmitMessageResponse::Accepted {
+            accepted_timestamp: timestamp,
+            frank: Some(frank),
+        }
+        .to_bytes()
+    }
+
+    fn frank(&self, room: &RoomUri, message: &MlsMessage, sender: &UserUri, accepted: u64) -> Frank {
+        let MlsMessage::Private(message) = message else {
+            panic!("a private message")
+        };
+        let aad = SafeAad::from_bytes(&message.authenticated_data).unwrap();
+        let tag = FrankAad::from_bytes(aad.get(ComponentId::FRANK_AAD).unwrap()).unwrap();
+        let franker = Franker {
+            hub_key: &[7; 32],
+            signing_key: &self.0.hub_key,
+            suite: suite::DEFAULT,
+        };
+        franker.frank(&tag.franking_tag, sender, room, accepted).unwrap()
+    }
+
+    /// Whose key package this was.
+    fn owner(&self, reference: &[u8]) -> String {
+        let mut providers = vec![self.clone()];
+        providers.extend(self.state().peers.values().cloned());
+        for provider in providers {
+            let mut anchors = sabir_mls::identity::TrustAnchors::new();
+            anchors
+                .pin(&provider.0.domain, provider.0.ca.to_anchor())
+                .unwrap();
+            let bodies = provider.bodies(path::KEY_PACKAGES);
+            for body in bodies {
+                for package in PublishKeyPackagesRequest::from_bytes(&body).unwrap().key_packages {
+                    let found = key_package::verify(&package.to_bytes(), &anchors, now().unwrap()).unwrap();
+                    if found.reference == reference {
+                        return found.client.client().to_string();
+                    }
+                }
+            }
+        }
+        panic!("nobody published it");
+    }
+
+    fn deliver(&self, room: &RoomUri, clients: &[String], message: &FanoutMessage) {
+        let message = message.to_bytes();
+        let mut by_provider: BTreeMap<String, Vec<&String>> = BTreeMap::new();
+        for client in clients {
+            let authority = ClientUri::parse(client).unwrap().authority().to_string();
+            by_provider.entry(authority).or_default().push(client);
+        }
+        for (authority, clients) in by_provider {
+            let provider = match authority == self.0.domain.as_str() {
+                true => self.clone(),
+                false => self.state().peers[&authority].clone(),
+            };
+            for client in clients {
+                provider.deliver_bytes(room.as_str(), client, &message);
+            }
+        }
+    }
+
+    /// Puts an entry into a device's stream.
+    pub(crate) fn deliver_bytes(&self, room: &str, client: &str, message: &[u8]) {
+        let mut state = self.state();
+        let device = state.devices.get_mut(client).unwrap();
+        let cursor = device.events.last().map_or(0, |event| event.cursor) + 1;
+        let room = RoomUri::parse(room).unwrap();
+        let event = Event {
+            cursor,
+            body: EventBody::Fanout {
+                room,
+                fanout_message: message.to_vec(),
+            },
+        };
+        if let Some(stream) = &device.stream {
+            send(stream, &event);
+        }
+        device.events.push(event);
+    }
+
+    pub(crate) fn key_packages(&self, client: &str) -> usize {
+        self.state().devices[client].packages.len()
+    }
+
+    pub(crate) fn use_up_key_packages(&self, client: &str, count: usize) {
+        self.state()
+            .devices
+            .get_mut(client)
+            .unwrap()
+            .packages
+            .drain(..count);
+    }
+
+    /// Tells a device, which may not listen yet, in which case it looks by itself.
+    pub(crate) fn say_key_packages_low(&self, client: &str) {
+        let state = self.state();
+        let device = &state.devices[client];
+        let cursor = device.events.last().map_or(0, |event| event.cursor);
+        let event = Event {
+            cursor,
+            body: EventBody::KeyPackagesLow { available: 0 },
+        };
+        if let Some(stream) = &device.stream {
+            send(stream, &event);
+        }
     }
 }

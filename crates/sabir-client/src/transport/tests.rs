@@ -91,7 +91,7 @@ async fn an_unknown_device_is_refused_for_good() {
 async fn refusals_are_told_apart_from_delays() {
     let world = World::new().await;
     let transport = world.transport();
-    let mut fails = async |status, after| {
+    let fails = async |status, after| {
         world
             .provider
             .state()

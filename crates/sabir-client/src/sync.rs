@@ -1,0 +1,222 @@
+//! The owner of a profile at work: every conversation, the connection, and what faces ask.
+//!
+//! ```text
+//!  faces --> Client --jobs--> keeper (one thread: store, engines) --commit--> work --> room workers --requests-->
+//!              ^                 ^        |                                              event worker <--events---
+//!              +--- changes -----|--------+                                              identity fetches
+//!                                +------------- answers, entries --------------------------------+
+//! ```
+//!
+//! One thread, the keeper, owns the store and the engines, so that there is one writer and every step of an engine
+//! is one transaction with what it brought about. Workers own the network and hold nothing that the disk does not:
+//! killed at any moment, they begin again from the store, with the same bytes.
+//!
+//! * An event is applied in stream order, its cursor in the same transaction, and acknowledged afterwards. An entry
+//!   that needs the identity of a provider not yet known waits beside the stream, and so does what follows it in its
+//!   room; everything else goes on.
+//! * A room has one request under way at a time, repeated byte for byte until it is answered.
+//! * What a subscriber is told was committed before.
+
+mod apply;
+mod error;
+mod incoming;
+mod keeper;
+mod outgoing;
+mod room_worker;
+mod subscription;
+#[cfg(test)]
+mod tests;
+mod view;
+mod workers;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+pub use error::ClientError;
+pub use subscription::Subscription;
+
+use crate::account::{self, RecoveryCode};
+use crate::store::Passphrase;
+use crate::transport::{Timing, Transport};
+use crate::types::{Account, Connection, Message, Notice, Outgoing, Room};
+use keeper::Keep;
+use workers::Workers;
+
+/// Longest text of a message, in bytes.
+pub const MAX_TEXT: usize = 64 << 10;
+
+/// An open profile. Clones share it; it works until [`Client::shutdown`] or until the last clone is gone.
+#[derive(Debug, Clone)]
+pub struct Client(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    account: Account,
+    keep: Keep,
+    changes: watch::Receiver<u64>,
+    connection: watch::Receiver<Connection>,
+    stop: watch::Sender<bool>,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.stop.send_replace(true);
+        self.keep.stop();
+    }
+}
+
+impl Client {
+    /// Opens the profile in `directory`, which has an account, and goes to work on the current tokio runtime. It
+    /// comes back as soon as the profile is open, whether or not the provider can be reached.
+    ///
+    /// # Errors
+    /// [`ClientError::Store`] and [`ClientError::Account`] say why the profile cannot be used.
+    pub async fn open(
+        directory: &Path,
+        passphrase: Option<&Passphrase>,
+        timing: Timing,
+    ) -> Result<Self, ClientError> {
+        let (keep, opened) = keeper::open(directory.to_owned(), passphrase.cloned()).await?;
+        let (stop, stopped) = watch::channel(false);
+        let transport = Transport::new(&opened.reach, Some(opened.device_key), timing)
+            .map_err(account::AccountError::from)?;
+        let (workers, connection) = Workers::new(keep.clone(), transport, timing, stopped);
+        tokio::spawn(workers.run(opened.work));
+        Ok(Self(Arc::new(Inner {
+            account: opened.account,
+            keep,
+            changes: opened.changes,
+            connection,
+            stop,
+        })))
+    }
+
+    /// The account.
+    #[must_use]
+    pub fn account(&self) -> &Account {
+        &self.0.account
+    }
+
+    /// Whether the provider is reached.
+    #[must_use]
+    pub fn connection(&self) -> Connection {
+        *self.0.connection.borrow()
+    }
+
+    /// Every room, the one with the latest message first.
+    ///
+    /// # Errors
+    /// [`ClientError::Store`], or [`ClientError::Stopped`].
+    pub async fn rooms(&self) -> Result<Vec<Room>, ClientError> {
+        self.0.keep.run(|keeper| keeper.rooms()).await?
+    }
+
+    /// One room, by its identifier or by the address of the person it is shared with.
+    ///
+    /// # Errors
+    /// [`ClientError::NoRoom`], and the others.
+    pub async fn room(&self, of: &str) -> Result<Room, ClientError> {
+        let of = of.to_owned();
+        self.0.keep.run(move |keeper| keeper.room(&of)).await?
+    }
+
+    /// The last `limit` messages of a room before position `before`, oldest first. `of` is as for [`Self::room`].
+    ///
+    /// # Errors
+    /// As [`Self::room`].
+    pub async fn timeline(
+        &self,
+        of: &str,
+        before: Option<u64>,
+        limit: u32,
+    ) -> Result<Vec<Message>, ClientError> {
+        let of = of.to_owned();
+        self.0
+            .keep
+            .run(move |keeper| keeper.timeline(&of, before, limit))
+            .await?
+    }
+
+    /// What happened after `cursor`, at most `limit` events, oldest first.
+    ///
+    /// # Errors
+    /// [`ClientError::Store`], or [`ClientError::Stopped`].
+    pub async fn log(&self, cursor: u64, limit: u32) -> Result<Vec<Notice>, ClientError> {
+        self.0
+            .keep
+            .run(move |keeper| keeper.notices(cursor, limit).map(|page| page.notices))
+            .await?
+    }
+
+    /// The cursor after the last event.
+    #[must_use]
+    pub fn cursor(&self) -> u64 {
+        *self.0.changes.borrow()
+    }
+
+    /// Sends a text to a room or to an address, with whom a room is opened where there is none. On return the message
+    /// is on disk and will go out; the number names it for [`Self::outgoing`] and in [`Message::local_id`].
+    ///
+    /// # Errors
+    /// [`ClientError`]; nothing was written then.
+    pub async fn send_text(&self, to: &str, text: &str) -> Result<u64, ClientError> {
+        let (to, text) = (to.to_owned(), text.to_owned());
+        self.0
+            .keep
+            .run(move |keeper| keeper.send_text(&to, &text))
+            .await?
+    }
+
+    /// What became of a message that was sent from here.
+    ///
+    /// # Errors
+    /// [`ClientError::NoMessage`], and the others.
+    pub async fn outgoing(&self, local_id: u64) -> Result<Outgoing, ClientError> {
+        self.0.keep.run(move |keeper| keeper.outgoing(local_id)).await?
+    }
+
+    /// What happens after `cursor`, or from now on, without an end.
+    #[must_use]
+    pub fn subscribe(&self, cursor: Option<u64>) -> Subscription {
+        let cursor = cursor.unwrap_or_else(|| self.cursor());
+        Subscription::new(
+            self.0.keep.clone(),
+            self.0.changes.clone(),
+            self.0.connection.clone(),
+            cursor,
+        )
+    }
+
+    /// The recovery code, until [`Self::confirm_recovery_code`].
+    ///
+    /// # Errors
+    /// [`ClientError::Account`], or [`ClientError::Stopped`].
+    pub async fn recovery_code(&self) -> Result<Option<RecoveryCode>, ClientError> {
+        Ok(self
+            .0
+            .keep
+            .run(|keeper| account::recovery_code(&mut keeper.store))
+            .await??)
+    }
+
+    /// The person has written the recovery code down.
+    ///
+    /// # Errors
+    /// [`ClientError::Account`], or [`ClientError::Stopped`].
+    pub async fn confirm_recovery_code(&self) -> Result<(), ClientError> {
+        Ok(self
+            .0
+            .keep
+            .run(|keeper| account::confirm_recovery_code(&mut keeper.store))
+            .await??)
+    }
+
+    /// Ends all work and closes the profile; other clones get [`ClientError::Stopped`] from then on. On return the
+    /// profile can be opened by somebody else.
+    pub async fn shutdown(&self) {
+        self.0.stop.send_replace(true);
+        self.0.keep.stop_and_wait().await;
+    }
+}

@@ -1,0 +1,67 @@
+use sabir_core::conversation::ConversationError;
+use sabir_wire::uri::{Domain, UriError};
+
+use crate::account::AccountError;
+use crate::random::NoRandomness;
+use crate::store::StoreError;
+use crate::transport::TransportError;
+
+/// Why a request to a client failed. Nothing has changed where one is returned.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ClientError {
+    /// The text is neither an address nor the identifier of a room or person.
+    #[error("this is no address: {0}")]
+    Address(#[from] UriError),
+    /// There is no such room, or none with that person.
+    #[error("there is no such room")]
+    NoRoom,
+    /// There is no such message.
+    #[error("there is no such message")]
+    NoMessage,
+    /// One cannot write to oneself.
+    #[error("this is your own address")]
+    Yourself,
+    /// The text is empty or longer than [`super::MAX_TEXT`].
+    #[error("a message has one to {} bytes of text", super::MAX_TEXT)]
+    Text,
+    /// Nothing can be sent in this room any more.
+    #[error("{0}")]
+    Closed(&'static str),
+    /// The client was shut down.
+    #[error("the client is shut down")]
+    Stopped,
+    /// The account cannot be used.
+    #[error(transparent)]
+    Account(#[from] AccountError),
+    /// The profile failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The provider failed.
+    #[error(transparent)]
+    Transport(#[from] TransportError),
+    /// No randomness.
+    #[error(transparent)]
+    Random(#[from] NoRandomness),
+    /// The identity of a provider has to be fetched first.
+    #[error("the identity of a provider is not known yet")]
+    UnknownProvider(Domain),
+    /// What came from outside is not what it should be.
+    #[error("refused: {0}")]
+    Refused(String),
+    /// A fault of ours.
+    #[error("internal: {0}")]
+    Internal(String),
+}
+
+impl From<ConversationError> for ClientError {
+    fn from(error: ConversationError) -> Self {
+        match error {
+            ConversationError::UnknownProvider(domain) => Self::UnknownProvider(domain),
+            ConversationError::TooLarge => Self::Text,
+            ConversationError::Closed(reason) => Self::Closed(reason),
+            ConversationError::Refused(reason) => Self::Refused(reason),
+            ConversationError::Stored(reason) | ConversationError::Internal(reason) => Self::Internal(reason),
+        }
+    }
+}

@@ -1,0 +1,337 @@
+//! The thread that owns store and engines, and how others ask it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+
+use rand_chacha::ChaCha20Rng;
+use sabir_core::conversation::{Conversation, ConversationContext, Effects};
+use sabir_mls::Device;
+use sabir_mls::identity::{CaCertificate, TrustAnchors};
+use sabir_wire::client_api::HubIdentity;
+use sabir_wire::codec::{Decode as _, Encode as _};
+use sabir_wire::uri::{Domain, RoomUri, UserUri};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::ClientError;
+use super::apply::absorb;
+use crate::account::{AccountError, AccountRecord, now, publish};
+use crate::random;
+use crate::store::{Name, Passphrase, Store, Tx};
+use crate::transport::{DeviceKey, Reach};
+use crate::types::Account;
+
+/// Jobs that may wait for the keeper; who comes later waits for a place, in order.
+const JOBS: usize = 256;
+/// Engines that stay loaded. Loading one costs milliseconds.
+const ENGINES: usize = 256;
+
+/// What workers have to look at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Work {
+    /// A room may have a request to send.
+    Room(RoomUri),
+    /// Entries of a room wait for a provider's identity.
+    Identity {
+        /// The room.
+        room: RoomUri,
+        /// The provider.
+        domain: Domain,
+    },
+    /// The provider may need more key packages.
+    KeyPackages,
+}
+
+/// What a freshly opened keeper tells about itself.
+pub(super) struct Opened {
+    pub(super) account: Account,
+    pub(super) reach: Reach,
+    pub(super) device_key: DeviceKey,
+    pub(super) changes: watch::Receiver<u64>,
+    pub(super) work: mpsc::UnboundedReceiver<Work>,
+}
+
+type Job = Box<dyn FnOnce(&mut Keeper) + Send>;
+
+enum Order {
+    Job(Job),
+    /// Ends the thread; the sender is dropped when the profile is closed.
+    Stop(oneshot::Sender<()>),
+}
+
+/// A way to the keeper. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Keep(mpsc::Sender<Order>);
+
+impl fmt::Debug for Keep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Keep(..)")
+    }
+}
+
+impl Keep {
+    /// Has the keeper do `job`, after the jobs asked for before.
+    ///
+    /// Where the returned future is dropped after its first poll, the job may still be done.
+    pub(super) async fn run<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&mut Keeper) -> T + Send + 'static,
+    ) -> Result<T, ClientError> {
+        let (answer, answered) = oneshot::channel();
+        let job: Job = Box::new(move |keeper| {
+            // Nobody waits for the answer where the asker is gone.
+            let _ = answer.send(job(keeper));
+        });
+        self.0
+            .send(Order::Job(job))
+            .await
+            .map_err(|_| ClientError::Stopped)?;
+        answered.await.map_err(|_| ClientError::Stopped)
+    }
+
+    /// Asks the keeper to end, where it has room for the wish; otherwise it ends when the last way to it is gone.
+    pub(super) fn stop(&self) {
+        let (done, _) = oneshot::channel();
+        let _ = self.0.try_send(Order::Stop(done));
+    }
+
+    /// Ends the keeper; on return its profile is closed.
+    pub(super) async fn stop_and_wait(&self) {
+        let (done, closed) = oneshot::channel();
+        if self.0.send(Order::Stop(done)).await.is_ok() {
+            let _ = closed.await;
+        }
+    }
+}
+
+/// Owns the store and the engines.
+pub(super) struct Keeper {
+    pub(super) store: Store,
+    pub(super) account: AccountRecord,
+    pub(super) me: UserUri,
+    pub(super) device: Device,
+    pub(super) anchors: TrustAnchors,
+    pub(super) hub: HubIdentity,
+    pub(super) cursor: u64,
+    engines: BTreeMap<RoomUri, Conversation>,
+    changes: watch::Sender<u64>,
+    work: mpsc::UnboundedSender<Work>,
+}
+
+/// Opens a profile on a thread of its own.
+pub(super) async fn open(
+    directory: PathBuf,
+    passphrase: Option<Passphrase>,
+) -> Result<(Keep, Opened), ClientError> {
+    let (orders, mut inbox) = mpsc::channel(JOBS);
+    let (answer, answered) = oneshot::channel();
+    std::thread::Builder::new()
+        .name("sabir-keeper".to_owned())
+        .spawn(move || {
+            let (mut keeper, opened) = match Keeper::open(&directory, passphrase.as_ref()) {
+                Ok(both) => both,
+                Err(error) => {
+                    let _ = answer.send(Err(error));
+                    return;
+                }
+            };
+            if answer.send(Ok(opened)).is_err() {
+                return;
+            }
+            let mut done = None;
+            while let Some(order) = inbox.blocking_recv() {
+                match order {
+                    Order::Job(job) => job(&mut keeper),
+                    Order::Stop(stopped) => {
+                        done = Some(stopped);
+                        break;
+                    }
+                }
+            }
+            // Whoever waits for the end may open the profile at once.
+            drop(keeper);
+            drop(inbox);
+            drop(done);
+        })
+        .map_err(|error| ClientError::Store(error.into()))?;
+    let opened = answered.await.map_err(|_| ClientError::Stopped)??;
+    Ok((Keep(orders), opened))
+}
+
+/// One transaction and one engine, and what a step of it needs.
+pub(super) struct Step<'a, 't> {
+    pub(super) tx: &'a mut Tx<'t>,
+    pub(super) engine: &'a mut Conversation,
+    pub(super) cx: ConversationContext<'a>,
+    pub(super) rng: &'a mut ChaCha20Rng,
+    pub(super) now: u64,
+}
+
+impl Step<'_, '_> {
+    /// Writes what a call of the engine brought about.
+    pub(super) fn absorb(&mut self, effects: Effects) -> Result<(), ClientError> {
+        absorb(self.tx, self.cx.me, self.engine, effects)
+    }
+}
+
+impl Keeper {
+    fn open(
+        directory: &std::path::Path,
+        passphrase: Option<&Passphrase>,
+    ) -> Result<(Self, Opened), ClientError> {
+        let mut store = Store::open(directory, passphrase)?;
+        let account = AccountRecord::load(&mut store)?;
+        let (anchors, hub, cursor, last, rooms, parked) = store.read(|tx| {
+            let hub = tx.get_bytes(Name::HUB)?;
+            let cursor = tx.get::<u64>(Name::CURSOR)?.unwrap_or_default();
+            let (rooms, parked) = (tx.rooms()?, tx.parked_rooms()?);
+            Ok::<_, ClientError>((tx.anchors()?, hub, cursor, tx.last_change()?, rooms, parked))
+        })?;
+        let damaged = || ClientError::Account(AccountError::Damaged);
+        let hub = HubIdentity::from_bytes(&hub.ok_or_else(damaged)?).map_err(|_| damaged())?;
+        let (changes, changed) = watch::channel(last);
+        let (work, inbox) = mpsc::unbounded_channel();
+        // What was under way when the profile was last open goes on.
+        for room in rooms {
+            let room = RoomUri::parse(&room.room)?;
+            let _ = work.send(Work::Room(room));
+        }
+        for room in parked {
+            let room = RoomUri::parse(&room)?;
+            // Which provider is missing shows when the entry is tried; the room's own is as good a start as any.
+            let domain = room.authority().clone();
+            let _ = work.send(Work::Identity { room, domain });
+        }
+        let opened = Opened {
+            account: account.to_plain()?,
+            reach: account.reach.clone(),
+            device_key: account.device_key()?,
+            changes: changed,
+            work: inbox,
+        };
+        let keeper = Self {
+            me: account.user()?,
+            device: account.device()?,
+            store,
+            account,
+            anchors,
+            hub,
+            cursor,
+            engines: BTreeMap::new(),
+            changes,
+            work,
+        };
+        Ok((keeper, opened))
+    }
+
+    /// Runs one step of a room's engine in one transaction. After an error the engine is as its rows say.
+    pub(super) fn step<T>(
+        &mut self,
+        room: &RoomUri,
+        name: &'static str,
+        body: impl FnOnce(&mut Step<'_, '_>) -> Result<T, ClientError>,
+    ) -> Result<T, ClientError> {
+        let mut rng = random::stream()?;
+        let now = now()?;
+        // Taken out, so that an error leaves none behind.
+        let mut engine = match self.engines.remove(room) {
+            Some(engine) => engine,
+            None => {
+                let rows = self.store.read(|tx| tx.rows(room.as_str()))?;
+                if rows.is_empty() {
+                    return Err(ClientError::NoRoom);
+                }
+                Conversation::load(room.clone(), &rows, &mut rng)?
+            }
+        };
+        let cx = ConversationContext {
+            device: &self.device,
+            me: &self.me,
+            anchors: &self.anchors,
+        };
+        let (value, last) = self.store.transaction(name, |tx| {
+            let mut step = Step {
+                tx,
+                engine: &mut engine,
+                cx,
+                rng: &mut rng,
+                now,
+            };
+            let value = body(&mut step)?;
+            Ok::<_, ClientError>((value, tx.last_change()?))
+        })?;
+        self.keep_engine(engine);
+        self.published(last);
+        Ok(value)
+    }
+
+    /// Keeps an engine loaded.
+    pub(super) fn keep_engine(&mut self, engine: Conversation) {
+        if self.engines.len() >= ENGINES {
+            self.engines.pop_first();
+        }
+        self.engines.insert(engine.room().clone(), engine);
+    }
+
+    /// Forgets a loaded engine.
+    pub(super) fn drop_engine(&mut self, room: &RoomUri) {
+        self.engines.remove(room);
+    }
+
+    /// Tells subscribers that changes up to `last` are committed.
+    pub(super) fn published(&self, last: u64) {
+        self.changes.send_if_modified(|known| {
+            let newer = last > *known;
+            *known = last.max(*known);
+            newer
+        });
+    }
+
+    /// Tells the workers.
+    pub(super) fn work(&self, work: Work) {
+        // Without workers nobody is there to be told.
+        let _ = self.work.send(work);
+    }
+
+    /// Whether an identity of this provider is pinned.
+    pub(super) fn knows(&self, domain: &Domain) -> bool {
+        !self.anchors.get(domain).is_empty()
+    }
+
+    /// Pins what a provider published, where nothing is pinned for it: the first sight counts.
+    pub(super) fn pin(&mut self, domain: &Domain, identities: Vec<CaCertificate>) -> Result<(), ClientError> {
+        if self.knows(domain) {
+            return Ok(());
+        }
+        let mut anchors = self.anchors.clone();
+        for ca in &identities {
+            let pinned = anchors.pin(domain, ca.clone());
+            pinned.map_err(|error| ClientError::Refused(error.to_string()))?;
+        }
+        self.store.transaction("pin provider", |tx| {
+            identities.iter().try_for_each(|ca| tx.put_anchor(domain, ca))
+        })?;
+        self.anchors = anchors;
+        Ok(())
+    }
+
+    /// Remembers who the own provider is as a hub.
+    pub(super) fn set_hub(&mut self, hub: HubIdentity) -> Result<(), ClientError> {
+        if hub != self.hub {
+            self.store
+                .transaction("remember hub", |tx| tx.put_bytes(Name::HUB, &hub.to_bytes()))?;
+            self.hub = hub;
+        }
+        Ok(())
+    }
+
+    /// A batch of key packages to publish: the one that was drawn up, or `count` new ones.
+    pub(super) fn key_packages(&mut self, count: u32) -> Result<Vec<u8>, ClientError> {
+        Ok(publish::prepare(&mut self.store, &self.account, count, now()?)?)
+    }
+
+    /// Whether a batch was drawn up that the provider may not have.
+    pub(super) fn is_publishing(&mut self) -> Result<bool, ClientError> {
+        Ok(self.store.read(|tx| tx.get_bytes(Name::PUBLISHING))?.is_some())
+    }
+}

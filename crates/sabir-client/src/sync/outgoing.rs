@@ -1,0 +1,179 @@
+//! What is written here: into the right room, onto the disk, and out of it request by request.
+
+use data_encoding::BASE64URL_NOPAD;
+use sabir_core::conversation::{Conversation, ConversationContext, NewDirect, Request};
+use sabir_wire::content::MimiContent;
+use sabir_wire::protocol::FrankingAgentData;
+use sabir_wire::uri::{RoomUri, UserUri};
+
+use super::apply::{absorb, engine_id, new_record};
+use super::keeper::{Keeper, Step, Work};
+use super::{ClientError, MAX_TEXT};
+use crate::account::now;
+use crate::random;
+use crate::store::{Change, Entry, RoomRecord};
+use crate::types::MessageState;
+
+/// What a room's worker does next.
+#[derive(Debug)]
+pub(super) enum Next {
+    /// Send this until it is answered.
+    Send(Request),
+    /// Wait for news of the room, and not longer than this time, in milliseconds since the epoch.
+    Wait(Option<u64>),
+}
+
+impl Keeper {
+    /// Writes a text down for a room or a person; says its local id.
+    pub(super) fn send_text(&mut self, to: &str, text: &str) -> Result<u64, ClientError> {
+        if text.is_empty() || text.len() > MAX_TEXT {
+            return Err(ClientError::Text);
+        }
+        let known = match RoomUri::parse(to) {
+            Ok(room) => Some(room),
+            Err(_) => self.direct_room(&UserUri::from_address(to)?)?,
+        };
+        let me = self.me.clone();
+        let (room, local_id) = match known {
+            Some(room) => {
+                let local_id = self.step(&room, "queue message", |step| queue(step, &me, text))?;
+                (room, local_id)
+            }
+            None => self.open_and_send(UserUri::from_address(to)?, text)?,
+        };
+        self.work(Work::Room(room));
+        Ok(local_id)
+    }
+
+    /// The direct room with a person that is in use: both sides choose alike among those they know.
+    pub(super) fn direct_room(&mut self, person: &UserUri) -> Result<Option<RoomUri>, ClientError> {
+        if *person == self.me {
+            return Err(ClientError::Yourself);
+        }
+        let mut rooms: Vec<RoomRecord> = self.store.read(|tx| tx.direct_rooms(person.as_str()))?;
+        rooms.retain(|room| !room.closed);
+        // Both people may open a room at once. Of those in which the other was reached, the one with the smallest
+        // identifier is the same seen from both sides.
+        let chosen = rooms
+            .iter()
+            .filter(|room| room.ready)
+            .min_by(|a, b| a.room.cmp(&b.room))
+            .or(rooms.first());
+        Ok(chosen.map(|room| RoomUri::parse(&room.room)).transpose()?)
+    }
+
+    fn open_and_send(&mut self, peer: UserUri, text: &str) -> Result<(RoomUri, u64), ClientError> {
+        let mut rng = random::stream()?;
+        let now = now()?;
+        let mut name = [0; 16];
+        random::fill(&mut name)?;
+        let room = RoomUri::new(self.me.authority(), &BASE64URL_NOPAD.encode(&name))?;
+        let hub = FrankingAgentData {
+            franking_signature_key: self.hub.key.clone(),
+            credential: self.hub.credential.clone(),
+        };
+        let cx = ConversationContext {
+            device: &self.device,
+            me: &self.me,
+            anchors: &self.anchors,
+        };
+        let new = NewDirect {
+            room: room.clone(),
+            peer,
+            hub,
+        };
+        let (mut engine, effects) = Conversation::create_direct(cx, new, now, &mut rng)?;
+        let (local_id, last) = self.store.transaction("open room", |tx| {
+            tx.put_room(&new_record(&engine, cx.me, now))?;
+            tx.append_change(&Change::RoomAdded {
+                room: room.to_string(),
+            })?;
+            absorb(tx, cx.me, &engine, effects)?;
+            let mut step = Step {
+                tx,
+                engine: &mut engine,
+                cx,
+                rng: &mut rng,
+                now,
+            };
+            let local_id = queue(&mut step, cx.me, text)?;
+            Ok::<_, ClientError>((local_id, tx.last_change()?))
+        })?;
+        self.keep_engine(engine);
+        self.published(last);
+        Ok((room, local_id))
+    }
+
+    /// What to send for a room, drawn up now where it is its turn.
+    pub(super) fn next(&mut self, room: &RoomUri) -> Result<Next, ClientError> {
+        self.step(room, "next request", |step| {
+            if let Some(request) = step.engine.outstanding(step.now) {
+                return Ok(Next::Send(request));
+            }
+            let effects = step.engine.prepare(step.cx, step.rng)?;
+            step.absorb(effects)?;
+            Ok(match step.engine.outstanding(step.now) {
+                Some(request) => Next::Send(request),
+                None => Next::Wait(step.engine.next_timeout()),
+            })
+        })
+    }
+
+    /// Takes the answer to a room's request.
+    pub(super) fn answered(
+        &mut self,
+        room: &RoomUri,
+        request: &Request,
+        answer: &[u8],
+    ) -> Result<(), ClientError> {
+        self.step(room, "apply answer", |step| {
+            let effects = step
+                .engine
+                .answered(step.cx, step.now, request, answer, step.rng)?;
+            step.absorb(effects)
+        })
+    }
+
+    /// Says of a room why nothing goes out at present, or that it does.
+    pub(super) fn set_blocked(&mut self, room: &RoomUri, reason: Option<&str>) -> Result<(), ClientError> {
+        let last = self.store.transaction("block room", |tx| {
+            if let Some(mut record) = tx.room(room.as_str())?
+                && record.blocked.as_deref() != reason
+            {
+                record.blocked = reason.map(str::to_owned);
+                tx.put_room(&record)?;
+                tx.append_change(&Change::RoomChanged {
+                    room: room.to_string(),
+                })?;
+            }
+            tx.last_change()
+        })?;
+        self.published(last);
+        Ok(())
+    }
+}
+
+/// Puts a text into the engine's outbox and into the timeline.
+fn queue(step: &mut Step<'_, '_>, me: &UserUri, text: &str) -> Result<u64, ClientError> {
+    let local_id = step.tx.next_local_id()?;
+    let compose = |origin: sabir_wire::content::Origin<'_>| MimiContent::plain(origin, text);
+    let effects = step
+        .engine
+        .send(step.cx, engine_id(local_id), compose, step.rng)?;
+    step.absorb(effects)?;
+    let entry = Entry {
+        sender: me.to_string(),
+        text: text.to_owned(),
+        content: String::new(),
+        message_id: None,
+        timestamp: step.now,
+        state: MessageState::Queued,
+        own: true,
+        verified: true,
+        problem: None,
+    };
+    let room = step.engine.room().to_string();
+    let id = step.tx.append_queued(&room, local_id, &entry)?;
+    step.tx.append_change(&Change::MessageAdded { room, id })?;
+    Ok(local_id)
+}

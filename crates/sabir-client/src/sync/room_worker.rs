@@ -1,0 +1,138 @@
+//! The requests of one room: one at a time, the same bytes until they are answered.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sabir_core::conversation::{Request, RequestKind};
+use sabir_wire::client_api::path;
+use sabir_wire::codec::Decode as _;
+use sabir_wire::protocol::{KeyMaterialRequest, MAX_KEY_MATERIAL_RESPONSE};
+use sabir_wire::uri::RoomUri;
+use tokio::sync::Notify;
+use tokio::time::sleep;
+
+use super::ClientError;
+use super::outgoing::Next;
+use super::workers::{REFUSED_PAUSE, Workers};
+use crate::account::now;
+use crate::transport::{Answer, Call, Chain, TransportError};
+
+/// Bytes of an answer without key packages in it.
+const MAX_ANSWER: usize = 256 << 10;
+
+const REFUSED: &str = "Your provider does not take messages for this room at present";
+
+impl Workers {
+    /// Serves a room until the client stops. `news` wakes it.
+    pub(super) async fn serve_room(self, room: RoomUri, news: Arc<Notify>) {
+        let mut failures = 0;
+        let mut blocked = false;
+        loop {
+            let of = room.clone();
+            let next = self
+                .keep()
+                .run(move |keeper| keeper.next(&of))
+                .await
+                .and_then(|next| next);
+            let result = match next {
+                Ok(Next::Send(request)) => {
+                    let result = self.exchange(&room, request).await;
+                    if result.is_ok() && std::mem::take(&mut blocked) {
+                        self.say_blocked(&room, None).await;
+                    }
+                    result
+                }
+                Ok(Next::Wait(until)) => {
+                    tokio::select! {
+                        () = news.notified() => {}
+                        () = sleep_until(until) => {}
+                    }
+                    Ok(())
+                }
+                Err(error) => Err(error),
+            };
+            match result {
+                Ok(()) => failures = 0,
+                Err(ClientError::Stopped) => return,
+                Err(error) => {
+                    tracing::debug!(error = %Chain(&error), "a request of a room failed");
+                    if let ClientError::Transport(TransportError::Refused { .. }) = error {
+                        // The request as such is refused, which a hub's decision never looks like: the message stays,
+                        // the room says so, and it is tried again after a while.
+                        blocked = true;
+                        self.say_blocked(&room, Some(REFUSED)).await;
+                        tokio::select! {
+                            () = news.notified() => {}
+                            () = sleep(REFUSED_PAUSE) => {}
+                        }
+                    } else {
+                        self.pause_or_online(&error, failures).await;
+                    }
+                    failures = failures.saturating_add(1);
+                }
+            }
+        }
+    }
+
+    /// Sends a request and has its answer applied. An answer is applied before anything else is sent, however many
+    /// identities it takes.
+    async fn exchange(&self, room: &RoomUri, request: Request) -> Result<(), ClientError> {
+        let answer = self.transport().call(&call(room, &request)?).await?;
+        loop {
+            match self.apply(room, &request, &answer).await {
+                Err(ClientError::UnknownProvider(domain)) => self.identify(&domain).await,
+                result => return result,
+            }
+        }
+    }
+
+    async fn apply(&self, room: &RoomUri, request: &Request, answer: &Answer) -> Result<(), ClientError> {
+        let (room, request, answer) = (room.clone(), request.clone(), answer.clone());
+        self.keep()
+            .run(move |keeper| keeper.answered(&room, &request, &answer))
+            .await?
+    }
+
+    async fn say_blocked(&self, room: &RoomUri, reason: Option<&'static str>) {
+        let room = room.clone();
+        // Where the profile fails, the next step of the room says so.
+        let _ = self
+            .keep()
+            .run(move |keeper| keeper.set_blocked(&room, reason))
+            .await;
+    }
+}
+
+fn call(room: &RoomUri, request: &Request) -> Result<Call, ClientError> {
+    let (path, max_answer) = match request.kind {
+        RequestKind::CreateRoom => (path::ROOMS.to_owned(), MAX_ANSWER),
+        RequestKind::KeyMaterial => {
+            let target = KeyMaterialRequest::from_bytes(&request.body)
+                .map_err(|error| ClientError::Internal(error.to_string()))?
+                .target_user;
+            (
+                format!("{}{}", path::KEY_MATERIAL, target.to_path_segment()),
+                MAX_KEY_MATERIAL_RESPONSE,
+            )
+        }
+        RequestKind::Update => (format!("{}{}", path::UPDATE, room.to_path_segment()), MAX_ANSWER),
+        RequestKind::Submit => (
+            format!("{}{}", path::SUBMIT_MESSAGE, room.to_path_segment()),
+            MAX_ANSWER,
+        ),
+    };
+    Ok(Call::post(path, request.body.clone(), max_answer))
+}
+
+/// Sleeps until a time in milliseconds since the epoch; without one, for ever.
+async fn sleep_until(until: Option<u64>) {
+    match until {
+        Some(until) => {
+            sleep(Duration::from_millis(
+                until.saturating_sub(now().unwrap_or_default()),
+            ))
+            .await
+        }
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,324 @@
+//! What goes on beside the keeper: the event stream, acknowledgements, key packages, identities of other providers.
+//!
+//! Every task may be ended at any await: what matters is on disk before it is acted upon.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use sabir_wire::client_api::{AckRequest, EventBody, path};
+use sabir_wire::codec::Encode as _;
+use sabir_wire::uri::{Domain, RoomUri};
+use tokio::sync::{Notify, mpsc, watch};
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+use super::ClientError;
+use super::keeper::{Keep, Work};
+use crate::account::{KEY_PACKAGES, KEY_PACKAGES_LOW, fetch_hub, publish};
+use crate::transport::{Call, Chain, Timing, Transport, TransportError, Verdict, backoff};
+use crate::types::Connection;
+
+/// Between acknowledgements, which each cover everything before.
+const ACK_PAUSE: Duration = Duration::from_millis(200);
+/// After the provider refused to sign this device in, or refused a room's request: long enough to be no burden, short
+/// enough that a fault that was mended there is noticed.
+pub(super) const REFUSED_PAUSE: Duration = Duration::from_secs(300);
+/// Acknowledgements have no body.
+const NO_ANSWER: usize = 1 << 10;
+
+/// What all tasks share.
+#[derive(Clone)]
+pub(super) struct Workers(Arc<Shared>);
+
+struct Shared {
+    keep: Keep,
+    transport: Transport,
+    timing: Timing,
+    stopped: watch::Receiver<bool>,
+    connection: watch::Sender<Connection>,
+    applied: watch::Sender<u64>,
+    key_packages: Notify,
+    /// One fetch at a time for each provider.
+    fetches: Mutex<BTreeMap<Domain, Arc<tokio::sync::Mutex<()>>>>,
+}
+
+impl Workers {
+    pub(super) fn new(
+        keep: Keep,
+        transport: Transport,
+        timing: Timing,
+        stopped: watch::Receiver<bool>,
+    ) -> (Self, watch::Receiver<Connection>) {
+        let (connection, state) = watch::channel(Connection::Connecting);
+        let shared = Shared {
+            keep,
+            transport,
+            timing,
+            stopped,
+            connection,
+            applied: watch::Sender::new(0),
+            key_packages: Notify::new(),
+            fetches: Mutex::default(),
+        };
+        (Self(Arc::new(shared)), state)
+    }
+
+    pub(super) fn keep(&self) -> &Keep {
+        &self.0.keep
+    }
+
+    pub(super) fn transport(&self) -> &Transport {
+        &self.0.transport
+    }
+
+    /// Works until it is stopped.
+    pub(super) async fn run(self, mut work: mpsc::UnboundedReceiver<Work>) {
+        let mut tasks = JoinSet::new();
+        tasks.spawn(self.clone().follow_events());
+        tasks.spawn(self.clone().acknowledge());
+        tasks.spawn(self.clone().supply_key_packages());
+        let mut rooms: BTreeMap<RoomUri, Arc<Notify>> = BTreeMap::new();
+        let mut stopped = self.0.stopped.clone();
+        loop {
+            let next = tokio::select! {
+                _ = stopped.wait_for(|stop| *stop) => break,
+                next = work.recv() => next,
+            };
+            match next {
+                Some(Work::Room(room)) => match rooms.get(&room) {
+                    Some(news) => news.notify_one(),
+                    None => {
+                        // A worker begins by looking.
+                        let news = Arc::new(Notify::new());
+                        rooms.insert(room.clone(), Arc::clone(&news));
+                        tasks.spawn(self.clone().serve_room(room, news));
+                    }
+                },
+                Some(Work::Identity { room, domain }) => {
+                    tasks.spawn(self.clone().unpark(room, domain));
+                }
+                Some(Work::KeyPackages) => self.0.key_packages.notify_one(),
+                // The keeper is gone.
+                None => break,
+            }
+            while tasks.try_join_next().is_some() {}
+        }
+        tasks.shutdown().await;
+        self.0.connection.send_replace(Connection::Offline);
+    }
+
+    /// Applies the event stream, event by event, for as long as there is one; then the next.
+    async fn follow_events(self) {
+        let mut failures = 0;
+        loop {
+            let error = match self.follow_one_stream(&mut failures).await {
+                Ok(never) => match never {},
+                Err(error) => error,
+            };
+            let refused = matches!(error, ClientError::Transport(TransportError::SignInRefused));
+            self.set_connection(if refused {
+                Connection::Refused
+            } else {
+                Connection::Connecting
+            });
+            tracing::debug!(error = %Chain(&error), "the event stream ended");
+            match &error {
+                ClientError::Stopped => return,
+                _ if refused => sleep(REFUSED_PAUSE).await,
+                _ => sleep(self.pause(&error, failures)).await,
+            }
+            failures = failures.saturating_add(1);
+        }
+    }
+
+    async fn follow_one_stream(&self, failures: &mut u32) -> Result<std::convert::Infallible, ClientError> {
+        let cursor = self.0.keep.run(|keeper| keeper.cursor).await?;
+        let mut stream = self.0.transport.events(cursor).await?;
+        *failures = 0;
+        self.set_connection(Connection::Online);
+        self.0.key_packages.notify_one();
+        // What was applied and not acknowledged before is acknowledged now.
+        self.0.applied.send_replace(cursor);
+        loop {
+            let event = stream.next().await?;
+            let is_fanout = matches!(event.body, EventBody::Fanout { .. });
+            let cursor = self
+                .0
+                .keep
+                .run(move |keeper| keeper.incoming(&event).map(|()| keeper.cursor))
+                .await??;
+            if is_fanout {
+                self.0.applied.send_replace(cursor);
+            }
+        }
+    }
+
+    /// Tells the provider what it may forget.
+    async fn acknowledge(self) {
+        let mut applied = self.0.applied.subscribe();
+        let mut failures = 0;
+        let mut told = 0;
+        loop {
+            let cursor = *applied.borrow_and_update();
+            if cursor > told {
+                let call = Call::post(path::ACK, AckRequest { cursor }.to_bytes(), NO_ANSWER);
+                match self.0.transport.call(&call).await {
+                    Ok(_) => {
+                        told = cursor;
+                        failures = 0;
+                        sleep(ACK_PAUSE).await;
+                    }
+                    Err(error) => {
+                        sleep(self.pause(&error.into(), failures)).await;
+                        failures = failures.saturating_add(1);
+                    }
+                }
+            } else if applied.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Keeps the provider supplied with key packages, and knows who it is as a hub. Both are looked at whenever the
+    /// event stream begins and when the provider says that key packages are running out.
+    async fn supply_key_packages(self) {
+        loop {
+            self.0.key_packages.notified().await;
+            let mut failures = 0;
+            while let Err(error) = self.supply_once().await {
+                if matches!(error, ClientError::Stopped) {
+                    return;
+                }
+                tracing::debug!(error = %Chain(&error), "key packages or hub could not be looked at");
+                sleep(self.pause(&error, failures)).await;
+                failures = failures.saturating_add(1);
+            }
+        }
+    }
+
+    async fn supply_once(&self) -> Result<(), ClientError> {
+        let (transport, keep) = (&self.0.transport, &self.0.keep);
+        if keep.run(|keeper| keeper.is_publishing()).await?? {
+            self.publish(0).await?;
+        }
+        let available = publish::available(transport).await?;
+        if available < KEY_PACKAGES_LOW {
+            self.publish(KEY_PACKAGES.saturating_sub(available)).await?;
+        }
+        let anchors = keep.run(|keeper| keeper.anchors.clone()).await?;
+        let hub = fetch_hub(transport, &anchors).await?;
+        keep.run(move |keeper| keeper.set_hub(hub)).await?
+    }
+
+    async fn publish(&self, count: u32) -> Result<(), ClientError> {
+        let request = self
+            .0
+            .keep
+            .run(move |keeper| keeper.key_packages(count))
+            .await??;
+        publish::send(&self.0.transport, request).await?;
+        Ok(self
+            .0
+            .keep
+            .run(|keeper| publish::published(&mut keeper.store))
+            .await??)
+    }
+
+    /// Applies what waits for a room, fetching one identity after the other.
+    async fn unpark(self, room: RoomUri, mut domain: Domain) {
+        loop {
+            self.identify(&domain).await;
+            let of = room.clone();
+            let next = self.0.keep.run(move |keeper| keeper.unpark(&of)).await;
+            match next {
+                Ok(Ok(None)) | Err(_) => return,
+                Ok(Ok(Some(next))) => domain = next,
+                Ok(Err(error)) => {
+                    tracing::debug!(error = %Chain(&error), "what waits for a room cannot be applied");
+                    sleep(self.0.timing.longest_wait).await;
+                }
+            }
+        }
+    }
+
+    /// Fetches and pins the identity of a provider, however long it takes.
+    pub(super) async fn identify(&self, domain: &Domain) {
+        let lock = {
+            let mut fetches = self.0.fetches.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(fetches.entry(domain.clone()).or_default())
+        };
+        let _one_at_a_time = lock.lock().await;
+        let mut failures = 0;
+        loop {
+            match self.identify_once(domain).await {
+                Ok(()) | Err(ClientError::Stopped) => return,
+                Err(error) => {
+                    tracing::debug!(error = %Chain(&error), "the identity of a provider cannot be fetched");
+                    self.pause_or_online(&error, failures).await;
+                    failures = failures.saturating_add(1);
+                }
+            }
+        }
+    }
+
+    async fn identify_once(&self, domain: &Domain) -> Result<(), ClientError> {
+        let wanted = domain.clone();
+        if self.0.keep.run(move |keeper| keeper.knows(&wanted)).await? {
+            return Ok(());
+        }
+        let identities = self.0.transport.identities_of(domain).await?;
+        let domain = domain.clone();
+        self.0
+            .keep
+            .run(move |keeper| keeper.pin(&domain, identities.0))
+            .await?
+    }
+
+    fn set_connection(&self, state: Connection) {
+        self.0
+            .connection
+            .send_if_modified(|known| std::mem::replace(known, state) != state);
+    }
+
+    /// How long to wait after an error that came `failures` times before.
+    pub(super) fn pause(&self, error: &ClientError, failures: u32) -> Duration {
+        let growing = backoff(failures, &self.0.timing);
+        let asked = match error {
+            ClientError::Transport(error) => match error.verdict() {
+                Verdict::Repeat(asked) => asked.unwrap_or_default(),
+                Verdict::Give => self.0.timing.longest_wait,
+            },
+            _ => Duration::ZERO,
+        };
+        growing.max(asked)
+    }
+
+    /// Waits after an error. Where the provider could not be reached, its return ends the wait.
+    pub(super) async fn pause_or_online(&self, error: &ClientError, failures: u32) {
+        let pause = sleep(self.pause(error, failures));
+        let lost = matches!(
+            error,
+            ClientError::Transport(
+                TransportError::Unreachable { .. } | TransportError::Broken(_) | TransportError::Timeout
+            )
+        );
+        if !lost {
+            return pause.await;
+        }
+        let mut connection = self.0.connection.subscribe();
+        connection.mark_unchanged();
+        let online = async {
+            while connection.changed().await.is_ok() {
+                if *connection.borrow_and_update() == Connection::Online {
+                    return;
+                }
+            }
+            std::future::pending().await
+        };
+        tokio::select! {
+            () = pause => {}
+            () = online => {}
+        }
+    }
+}
