@@ -1,0 +1,161 @@
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::http::{Method, Request, Response};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::client::conn::http2::{self, SendRequest};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+use sabir_wire::client_api::{ApiError, ApiErrorCode, Event, FrameReader};
+use sabir_wire::codec::Decode;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+use super::PATIENCE;
+
+/// A raw HTTP/2 connection to a provider.
+pub(crate) struct Connection {
+    sender: SendRequest<Body>,
+    host: String,
+    pub(crate) exporter: [u8; 32],
+}
+
+/// An answer, read whole.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) body: Bytes,
+}
+
+impl Answer {
+    pub(crate) fn read<T: Decode>(&self) -> T {
+        assert_eq!(self.status, 200, "{self:?}");
+        T::from_bytes(&self.body).unwrap()
+    }
+
+    /// The client API's error, whose status must be the one it travels with.
+    pub(crate) fn api_error(&self) -> ApiErrorCode {
+        let error = ApiError::from_bytes(&self.body).unwrap();
+        assert_eq!(self.status, error.code.http_status(), "{error:?}");
+        error.code
+    }
+}
+
+impl Connection {
+    pub(crate) async fn open(tls: Arc<ClientConfig>, host: &str, address: SocketAddr) -> Self {
+        let tcp = TcpStream::connect(address).await.unwrap();
+        tcp.set_nodelay(true).unwrap();
+        let name = ServerName::try_from(host.to_owned()).unwrap();
+        let tls = TlsConnector::from(tls).connect(name, tcp).await.unwrap();
+        let exporter = tls
+            .get_ref()
+            .1
+            .export_keying_material([0; 32], sabir_wire::client_api::AUTH_EXPORTER_LABEL, None)
+            .unwrap();
+        let (sender, connection) = http2::Builder::new(TokioExecutor::new())
+            .handshake(TokioIo::new(tls))
+            .await
+            .unwrap();
+        tokio::spawn(connection);
+        Self {
+            sender,
+            host: host.to_owned(),
+            exporter,
+        }
+    }
+
+    pub(crate) async fn send(&self, request: Request<Body>) -> Response<Incoming> {
+        tokio::time::timeout(PATIENCE, self.sender.clone().send_request(request))
+            .await
+            .expect("answers in time")
+            .unwrap()
+    }
+
+    pub(crate) fn request(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Request<Body> {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(format!("https://{}{path}", self.host));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        request
+            .body(Body::new(Full::new(Bytes::copy_from_slice(body))))
+            .unwrap()
+    }
+
+    pub(crate) async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Answer {
+        let response = self.send(self.request(method, path, headers, body)).await;
+        let status = response.status().as_u16();
+        let body = tokio::time::timeout(PATIENCE, response.into_body().collect())
+            .await
+            .expect("answers in time")
+            .unwrap()
+            .to_bytes();
+        Answer { status, body }
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: &[u8]) -> Answer {
+        self.ask(Method::POST, path, &[], body).await
+    }
+
+    /// Posts as the provider `from`.
+    pub(crate) async fn post_from(&self, from: &str, path: &str, body: &[u8]) -> Answer {
+        let from = format!("mimi@{from}");
+        self.ask(Method::POST, path, &[("from", &from)], body).await
+    }
+}
+
+/// An open event stream.
+pub(crate) struct Stream {
+    body: Incoming,
+    frames: FrameReader,
+}
+
+impl Stream {
+    pub(crate) fn new(response: Response<Incoming>) -> Self {
+        assert_eq!(response.status().as_u16(), 200);
+        Self {
+            body: response.into_body(),
+            frames: FrameReader::new(),
+        }
+    }
+
+    /// The next event, keepalives included; `None` at the end of the stream, which must be between two frames.
+    pub(crate) async fn next(&mut self) -> Option<Event> {
+        loop {
+            if let Some(event) = self.frames.next_event().unwrap() {
+                return Some(event);
+            }
+            let frame = tokio::time::timeout(PATIENCE, self.body.frame())
+                .await
+                .expect("events come in time");
+            match frame {
+                Some(frame) => {
+                    if let Ok(bytes) = frame.unwrap().into_data() {
+                        self.frames.push(&bytes);
+                    }
+                }
+                None => {
+                    assert!(!self.frames.is_inside_frame());
+                    return None;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,178 @@
+use std::collections::BTreeMap;
+use std::fs;
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rustls::pki_types::PrivateKeyDer;
+use rustls::{ClientConfig, RootCertStore};
+use sabir_server::admin::{self, Invite, Reply};
+use sabir_server::config::Config;
+use sabir_server::server::{Provider, Shared};
+use sabir_server::tls::{self, TlsIdentity};
+use sabir_store::{MemoryStore, Store};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::{PATIENCE, domain};
+
+/// Providers on loopback under one authority. Their files go with it.
+pub(crate) struct Town {
+    authority: CertifiedIssuer<'static, KeyPair>,
+    folder: tempfile::TempDir,
+    addresses: BTreeMap<String, SocketAddr>,
+}
+
+/// A running provider.
+pub(crate) struct Running {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) address: SocketAddr,
+    stop: watch::Sender<bool>,
+    serving: JoinHandle<()>,
+}
+
+impl Town {
+    /// Prepares providers of these domains.
+    pub(crate) fn new(domains: &[&str]) -> Self {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        // All at once, so that no port is given twice.
+        let listeners: Vec<_> = domains
+            .iter()
+            .map(|_| TcpListener::bind("127.0.0.1:0").unwrap())
+            .collect();
+        let addresses = domains
+            .iter()
+            .zip(&listeners)
+            .map(|(name, listener)| ((*name).to_owned(), listener.local_addr().unwrap()))
+            .collect();
+        let town = Self {
+            authority,
+            folder,
+            addresses,
+        };
+        for name in domains {
+            town.write_files(name);
+        }
+        town
+    }
+
+    pub(crate) fn data(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn write_files(&self, name: &str) {
+        let tls = self.data(name).join("tls");
+        fs::create_dir_all(&tls).unwrap();
+        let key = KeyPair::generate().unwrap();
+        let names = vec![name.to_owned()];
+        let certificate = CertificateParams::new(names)
+            .unwrap()
+            .signed_by(&key, &self.authority)
+            .unwrap();
+        fs::write(tls.join("cert.pem"), certificate.pem()).unwrap();
+        fs::write(tls.join("key.pem"), key.serialize_pem()).unwrap();
+        fs::write(tls.join("ca.pem"), self.authority.pem()).unwrap();
+    }
+
+    pub(crate) fn config(&self, name: &str) -> Config {
+        let mut text = format!(
+            "domain = {name:?}\nlisten = \"{}\"\ndata_dir = {:?}\n[tls]\ntrust = \"tls/ca.pem\"\n\
+             [timeouts]\nkeep_alive_seconds = 1\ndrain_seconds = 5\n[peers.resolve]\n",
+            self.addresses[name],
+            self.data(name)
+        );
+        for (other, address) in &self.addresses {
+            text.push_str(&format!("{other:?} = \"{address}\"\n"));
+        }
+        Config::parse(&text).unwrap()
+    }
+
+    /// Starts a provider on its files.
+    pub(crate) async fn start(&self, name: &str) -> Running {
+        Running::serve(Provider::bind(self.config(name)).await.unwrap())
+    }
+
+    /// Starts a provider on a store in memory, which can be made to fail.
+    pub(crate) async fn start_on(&self, name: &str, store: &Arc<MemoryStore>) -> Running {
+        let store: Arc<dyn Store> = Arc::clone(store) as Arc<dyn Store>;
+        Running::serve(Provider::bind_on(self.config(name), store).await.unwrap())
+    }
+
+    /// What a device trusts: the authority, and it presents nothing.
+    pub(crate) fn device_tls(&self) -> Arc<ClientConfig> {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let mut config = ClientConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[&rustls::version::TLS13])
+            .unwrap()
+            .with_root_certificates(self.anchors())
+            .with_no_client_auth();
+        config.alpn_protocols = vec![b"h2".to_vec()];
+        Arc::new(config)
+    }
+
+    /// What a provider of this name presents.
+    pub(crate) fn peer_tls(&self, name: &str) -> Arc<ClientConfig> {
+        let key = KeyPair::generate().unwrap();
+        let params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        let certificate = params.signed_by(&key, &self.authority).unwrap();
+        let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+        let identity = TlsIdentity::new(vec![certificate.der().clone()], key, &domain(name)).unwrap();
+        tls::client_config(&identity, &Arc::new(self.anchors())).unwrap()
+    }
+
+    fn anchors(&self) -> RootCertStore {
+        let mut store = RootCertStore::empty();
+        store.add(self.authority.der().clone()).unwrap();
+        store
+    }
+}
+
+impl Running {
+    fn serve(provider: Provider) -> Self {
+        let (stop, stopped) = watch::channel(false);
+        Self {
+            shared: Arc::clone(provider.shared()),
+            address: provider.local_addr().unwrap(),
+            stop,
+            serving: tokio::spawn(provider.serve(stopped)),
+        }
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        self.shared.domain.as_str()
+    }
+
+    /// An invite's token, as `sabird invite create` gives it.
+    pub(crate) async fn invite(&self, uses: u32) -> String {
+        let request = admin::Request::InviteCreate { uses, days: 1 };
+        let answer = admin::answer(&self.shared.store.0, &self.shared.domain, request).await;
+        let Reply::Ok(value) = answer else {
+            panic!("{answer:?}")
+        };
+        serde_json::from_value::<Invite>(value).unwrap().token
+    }
+
+    /// Stops it gracefully and waits until it is gone.
+    pub(crate) async fn stop(self) {
+        self.stop.send_replace(true);
+        tokio::time::timeout(PATIENCE, self.serving)
+            .await
+            .expect("stops in time")
+            .unwrap();
+        assert_eq!(
+            Arc::strong_count(&self.shared),
+            1,
+            "somebody still holds the provider"
+        );
+    }
+}
+
+#[allow(dead_code, reason = "for looking at what a test left")]
+pub(crate) fn keep(town: Town) -> PathBuf {
+    let path: &Path = town.folder.path();
+    path.to_owned()
+}
