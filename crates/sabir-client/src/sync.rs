@@ -21,6 +21,8 @@ mod apply;
 mod error;
 mod incoming;
 mod keeper;
+#[cfg(test)]
+mod kill_tests;
 mod outgoing;
 mod room_worker;
 mod subscription;

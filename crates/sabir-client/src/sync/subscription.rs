@@ -65,6 +65,15 @@ impl Subscription {
             self.given = self.cursor;
             // Marked as seen before it is read, so that what comes in between is read again.
             let newest = *self.changes.borrow_and_update();
+            if newest < self.cursor {
+                // A cursor that was never given: of a profile that was replaced or restored.
+                self.cursor = newest;
+                self.given = newest;
+                return Ok(Notice {
+                    cursor: newest,
+                    event: Event::Missed,
+                });
+            }
             if newest > self.cursor {
                 let cursor = self.cursor;
                 let page = self

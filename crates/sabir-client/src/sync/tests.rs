@@ -18,28 +18,28 @@ use crate::store::Store;
 use crate::testing::{Authority, FakeProvider, Loss, quick};
 use crate::types::{Event, MessageState};
 
-struct World {
+pub(super) struct World {
     authority: Authority,
     directory: tempfile::TempDir,
 }
 
 impl World {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self {
             authority: Authority::new(),
             directory: tempfile::tempdir().unwrap(),
         }
     }
 
-    async fn provider(&self, domain: &str) -> FakeProvider {
+    pub(super) async fn provider(&self, domain: &str) -> FakeProvider {
         FakeProvider::start(domain, &self.authority).await
     }
 
-    fn profile(&self, name: &str) -> PathBuf {
+    pub(super) fn profile(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }
 
-    async fn person(&self, name: &str, provider: &FakeProvider) -> Client {
+    pub(super) async fn person(&self, name: &str, provider: &FakeProvider) -> Client {
         let mut store = Store::create(&self.profile(name), None).unwrap();
         let new = NewAccount {
             invite: provider.invite("good"),
@@ -52,12 +52,12 @@ impl World {
         self.open(name).await
     }
 
-    async fn open(&self, name: &str) -> Client {
+    pub(super) async fn open(&self, name: &str) -> Client {
         Client::open(&self.profile(name), None, quick()).await.unwrap()
     }
 }
 
-async fn soon<T>(future: impl Future<Output = T>) -> T {
+pub(super) async fn soon<T>(future: impl Future<Output = T>) -> T {
     timeout(Duration::from_secs(60), future).await.expect("in time")
 }
 
@@ -234,6 +234,47 @@ async fn what_was_written_before_a_restart_goes_out_after_it() {
             .len(),
         1
     );
+}
+
+#[tokio::test]
+async fn restarts_lose_and_double_nothing() {
+    let world = World::new();
+    let provider = world.provider("a.example").await;
+    let mut alice = world.person("alice", &provider).await;
+    let mut bob = world.person("bob", &provider).await;
+    let mut all = Vec::new();
+    for round in 0..12 {
+        for number in 0..5 {
+            let text = format!("round {round}, message {number}");
+            alice.send_text("bob@a.example", &text).await.unwrap();
+            all.push(text);
+        }
+        // At another moment each time: while the room is made, while somebody is added, while messages go out.
+        tokio::time::sleep(Duration::from_millis(7 * round)).await;
+        alice.shutdown().await;
+        if round % 3 == 2 {
+            bob.shutdown().await;
+            bob = world.open("bob").await;
+        }
+        alice = world.open("alice").await;
+    }
+    sees(&bob, "alice@a.example", &all).await;
+    sees(&alice, "bob@a.example", &all).await;
+}
+
+#[tokio::test]
+async fn a_cursor_of_another_life_is_told() {
+    let world = World::new();
+    let provider = world.provider("a.example").await;
+    let alice = world.person("alice", &provider).await;
+    let mut events = alice.subscribe(Some(99));
+    loop {
+        let notice = soon(events.next()).await.unwrap();
+        if notice.event == Event::Missed {
+            assert_eq!(notice.cursor, alice.cursor());
+            return;
+        }
+    }
 }
 
 #[tokio::test]

@@ -98,12 +98,16 @@ impl Keeper {
 
     /// A room by its identifier or by the person it is shared with.
     fn resolve(&mut self, of: &str) -> Result<RoomUri, ClientError> {
-        match RoomUri::parse(of) {
-            Ok(room) => Ok(room),
-            Err(_) => self
-                .direct_room(&UserUri::from_address(of)?)?
-                .ok_or(ClientError::NoRoom),
+        if let Ok(room) = RoomUri::parse(of) {
+            return Ok(room);
         }
+        let person = UserUri::from_address(of)?;
+        if let Some(room) = self.direct_room(&person)? {
+            return Ok(room);
+        }
+        // What was said in a room that is closed can still be read.
+        let closed = self.store.read(|tx| tx.direct_rooms(person.as_str()))?.pop();
+        Ok(RoomUri::parse(&closed.ok_or(ClientError::NoRoom)?.room)?)
     }
 }
 
