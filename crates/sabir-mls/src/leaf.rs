@@ -16,8 +16,9 @@ use sabir_wire::mls::{ComponentId, ComponentsList};
 use crate::error::MlsError;
 use crate::keys::SigningKey;
 
-/// How far a lifetime reaches back, in seconds, so that a slower clock elsewhere still accepts it.
-const LIFETIME_MARGIN: u64 = 60 * 60;
+/// How far a lifetime reaches back, in seconds. The library judges an added leaf by the wall clock of whoever
+/// follows the commit, so a member whose clock is slower than this could not follow the room any more.
+const LIFETIME_MARGIN: u64 = 30 * 24 * 60 * 60;
 
 /// How long the library may accept a leaf, in seconds: 24 months. Freshness is judged by our own rules with a
 /// passed-in time; this bound only keeps a client that replays an old Add from sticking.

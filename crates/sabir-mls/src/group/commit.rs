@@ -2,7 +2,8 @@
 
 use openmls::group::AppDataDictionaryUpdater;
 use openmls::prelude::{
-    AppDataUpdateProposal, LeafNodeIndex, MlsMessageOut, OpenMlsProvider as _, Proposal, tls_codec,
+    AppDataUpdateProposal, LeafNodeIndex, LeafNodeParameters, MlsMessageOut, OpenMlsProvider as _, Proposal,
+    tls_codec,
 };
 use openmls::treesync::RatchetTree;
 use rand_core::CryptoRng;
@@ -69,10 +70,20 @@ impl Group {
         }
         self.provider.reseed(rng);
         let tree = self.group.export_ratchet_tree();
+        // A leaf that is renewed carries what the device carries today, its newest device list above all.
+        let parameters = if plan.refresh || !plan.removes.is_empty() {
+            LeafNodeParameters::builder()
+                .with_capabilities(device.capabilities())
+                .with_extensions(device.leaf_extensions()?)
+                .build()
+        } else {
+            LeafNodeParameters::default()
+        };
         let mut builder = self
             .group
             .commit_builder()
             .force_self_update(plan.refresh)
+            .leaf_node_parameters(parameters)
             .propose_adds(plan.adds.into_iter().map(|package| package.inner))
             .propose_removals(plan.removes.into_iter().map(LeafNodeIndex::new))
             .add_proposals(
@@ -140,6 +151,22 @@ impl Group {
     pub fn drop_own(&mut self) -> Result<(), MlsError> {
         self.group
             .clear_pending_commit(self.provider.storage())
+            .map_err(MlsError::internal)
+    }
+
+    /// Whether proposals of the log wait for a commit. While they do, nothing can be encrypted.
+    #[must_use]
+    pub fn has_proposals(&self) -> bool {
+        self.group.has_pending_proposals()
+    }
+
+    /// Forgets the proposals that wait for a commit, so that none of them gets into one of this client's.
+    ///
+    /// # Errors
+    /// [`MlsError::Internal`] only.
+    pub fn drop_proposals(&mut self) -> Result<(), MlsError> {
+        self.group
+            .clear_pending_proposals(self.provider.storage())
             .map_err(MlsError::internal)
     }
 
