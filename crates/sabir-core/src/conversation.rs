@@ -19,6 +19,7 @@ mod incoming;
 mod join;
 mod outbox;
 mod record;
+mod watch;
 
 pub use create::NewDirect;
 pub use event::{Alarm, ConversationEvent, FrankState, MessageEvent};
@@ -30,9 +31,11 @@ use sabir_mls::group::Group;
 use sabir_mls::identity::TrustAnchors;
 use sabir_mls::rows::{RowChanges, Rows};
 use sabir_mls::{Device, MlsError};
+use sabir_wire::codec::Encode;
 use sabir_wire::uri::{Domain, RoomUri, UserUri};
 use thiserror::Error;
 
+use self::create::LONGEST_WAIT;
 use self::outbox::Outbox;
 use self::record::{Phase, Record};
 use crate::Millis;
@@ -122,6 +125,8 @@ pub struct Conversation {
     group: Group,
     state: RoomState,
     record: Record,
+    /// The record's row as it was last written.
+    saved: Vec<u8>,
     outbox: Outbox,
 }
 
@@ -139,11 +144,13 @@ impl Conversation {
         let outbox = Outbox::read(rows).map_err(|error| stored(&error))?;
         let state =
             RoomState::read(|component| group.component(component)).map_err(|error| stored(&error))?;
+        let saved = record.to_bytes();
         Ok(Self {
             room,
             group,
             state,
             record,
+            saved,
             outbox,
         })
     }
@@ -172,10 +179,16 @@ impl Conversation {
         self.group.transcript_hash()
     }
 
-    /// Whether messages can go out now: the other person has a client in the room.
+    /// Whether messages can go out now: the other person has a client in the room, and nothing is wrong.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        self.record.phase == Phase::Ready
+        self.record.phase == Phase::Ready && self.record.stopped.is_none()
+    }
+
+    /// Whether this client is in the room's group. One that was removed takes a Welcome to come back.
+    #[must_use]
+    pub fn is_member(&self) -> bool {
+        self.group.is_active()
     }
 
     /// Messages that were not accepted yet.
@@ -187,6 +200,14 @@ impl Conversation {
     /// The request that must be sent, or sent again, now. [`Conversation::prepare`] may make one.
     #[must_use]
     pub fn outstanding(&self, now: Millis) -> Option<Request> {
+        if self.record.stopped.is_some() {
+            return None;
+        }
+        self.unanswered(now)
+    }
+
+    /// The request that waits for its answer, or for its time, whether or not sending is stopped.
+    fn unanswered(&self, now: Millis) -> Option<Request> {
         let request = |kind, body: &[u8]| {
             Some(Request {
                 kind,
@@ -199,10 +220,13 @@ impl Conversation {
                 request: body,
                 not_before,
                 ..
-            } if *not_before <= now => request(RequestKind::KeyMaterial, body),
+            } if *not_before <= now || *not_before > now.saturating_add(LONGEST_WAIT) => {
+                request(RequestKind::KeyMaterial, body)
+            }
             Phase::Adding {
                 request: body,
                 accepted: false,
+                ..
             } => request(RequestKind::Update, body),
             Phase::Ready => self
                 .outbox
@@ -216,19 +240,24 @@ impl Conversation {
     #[must_use]
     pub fn next_timeout(&self) -> Option<Millis> {
         match &self.record.phase {
-            Phase::WantsKeys { not_before, .. } => Some(*not_before),
+            Phase::WantsKeys { not_before, .. } if self.record.stopped.is_none() => Some(*not_before),
             _ => None,
         }
     }
 
     fn effects(&mut self, mut own: RowChanges, events: Vec<ConversationEvent>) -> Effects {
         let mut changes = scoped(self.group.take_changes());
-        self.record.write(&mut changes);
+        let encoded = self.record.to_bytes();
+        if encoded != self.saved {
+            self.saved.clone_from(&encoded);
+            Record::write(encoded, &mut changes);
+        }
         changes.merge(std::mem::take(&mut own));
         Effects { changes, events }
     }
 
     fn read_state(&mut self) -> Result<(), ConversationError> {
+        // That it can be read was seen before the commit was merged.
         self.state = RoomState::read(|component| self.group.component(component))
             .map_err(|error| ConversationError::Refused(error.to_string()))?;
         Ok(())

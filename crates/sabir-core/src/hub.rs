@@ -5,15 +5,14 @@
 //! compare-and-set on epoch and sequence, and drops the engine when it lost.
 
 mod create;
-mod device_lists;
+pub(crate) mod device_lists;
 mod group_info;
-mod policy;
+pub(crate) mod policy;
 mod record;
 mod submit;
 mod update;
 
 pub use create::Creation;
-pub(crate) use device_lists::check as check_device_list;
 pub use group_info::{ENCRYPTION_LABEL, REQUEST_LABEL, RESPONSE_LABEL, no_such_room};
 
 use std::collections::BTreeMap;

@@ -1,6 +1,8 @@
 //! What the provider answers to the one outstanding request.
 
 use rand_core::CryptoRng;
+use sabir_mls::MlsError;
+use sabir_mls::key_package::VerifiedKeyPackage;
 use sabir_mls::rows::RowChanges;
 use sabir_wire::client_api::{CreateRoomOutcome, CreateRoomResponse};
 use sabir_wire::codec::{Decode, DecodeError};
@@ -13,6 +15,7 @@ use super::event::{Alarm, ConversationEvent};
 use super::record::Phase;
 use super::{Conversation, ConversationContext, ConversationError, Effects, Request, RequestKind};
 use crate::Millis;
+use crate::hub::device_lists;
 use crate::key_material;
 
 impl Conversation {
@@ -29,7 +32,7 @@ impl Conversation {
         response: &[u8],
         rng: &mut dyn CryptoRng,
     ) -> Result<Effects, ConversationError> {
-        if self.outstanding(Millis::MAX).as_ref() != Some(request) {
+        if self.unanswered(Millis::MAX).as_ref() != Some(request) {
             return Ok(Effects::default());
         }
         match request.kind {
@@ -49,10 +52,16 @@ impl Conversation {
         let response = CreateRoomResponse::from_bytes(response).map_err(malformed)?;
         let mut events = Vec::new();
         match response.outcome {
-            CreateRoomOutcome::Created { .. } => {
-                self.want_keys(cx, now, 0)?;
+            // Its name is random: where it exists already, an earlier answer was lost.
+            CreateRoomOutcome::Created { .. } | CreateRoomOutcome::AlreadyExists => {
+                if self.others_present(cx.me) {
+                    self.record.phase = Phase::Ready;
+                    events.push(ConversationEvent::Ready);
+                } else {
+                    self.want_keys(cx, now, 0)?;
+                }
             }
-            CreateRoomOutcome::AlreadyExists | CreateRoomOutcome::NotAllowed | CreateRoomOutcome::Invalid => {
+            CreateRoomOutcome::NotAllowed | CreateRoomOutcome::Invalid => {
                 self.record.phase = Phase::Closed;
                 events.push(ConversationEvent::Alarm(Alarm::Refused {
                     reason: response.description,
@@ -74,7 +83,10 @@ impl Conversation {
         let response = KeyMaterialResponse::from_bytes(response).map_err(malformed)?;
         let packages = match key_material::check_response(&request, &response, cx.anchors, now) {
             Ok(packages) => packages,
-            Err(key_material::ResponseError::Mls(error)) => return Err(error.into()),
+            Err(key_material::ResponseError::Mls(MlsError::UnknownProvider(domain))) => {
+                return Err(ConversationError::UnknownProvider(domain));
+            }
+            // Asked again, the provider may have something better; this answer stays what it is.
             Err(error) => return self.wait(cx, now, error.to_string()),
         };
         if packages.is_empty() {
@@ -88,8 +100,34 @@ impl Conversation {
             };
             return self.wait(cx, now, reason.to_owned());
         }
-        self.add(cx, packages, rng)?;
-        Ok(self.effects(RowChanges::default(), Vec::new()))
+        let packages = match self.usable(packages) {
+            Ok(packages) => packages,
+            Err(reason) => return self.wait(cx, now, reason.to_owned()),
+        };
+        let attempts = self.attempts();
+        match self.add(cx, packages, attempts, rng) {
+            Ok(()) => Ok(self.effects(RowChanges::default(), Vec::new())),
+            Err(ConversationError::Refused(reason)) => self.wait(cx, now, reason),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The key packages of devices that are on their person's newest list, and of the person known here.
+    fn usable(&self, packages: Vec<VerifiedKeyPackage>) -> Result<Vec<VerifiedKeyPackage>, &'static str> {
+        let seen = self.seen_lists();
+        let lists = packages.iter().map(|it| (&it.client, it.device_list.as_deref()));
+        let beside = device_lists::newest(lists);
+        let mut why = "there is no device to add";
+        let mut usable = Vec::new();
+        for package in packages {
+            let list = package.device_list.as_deref();
+            let listed = device_lists::check(&package.client, list, &seen, &beside);
+            match (self.known_otherwise(&package.client), listed) {
+                (None, Ok(_)) => usable.push(package),
+                (Some(reason), _) | (_, Err(reason)) => why = reason,
+            }
+        }
+        if usable.is_empty() { Err(why) } else { Ok(usable) }
     }
 
     fn update_answered(
@@ -106,11 +144,18 @@ impl Conversation {
                 }
                 Ok(self.effects(RowChanges::default(), Vec::new()))
             }
-            UpdateOutcome::WrongEpoch { current_epoch } => {
-                self.group.drop_own()?;
-                self.record.phase = Phase::CatchingUp { epoch: current_epoch };
-                self.caught_up(cx, now)?;
+            // The commit stays pending: the one that took the epoch may be this very one, its answer lost and
+            // forgotten since. The log tells; whatever it brings drops or merges it.
+            UpdateOutcome::WrongEpoch { current_epoch } if current_epoch > self.group.epoch() => {
+                self.record.phase = Phase::CatchingUp {
+                    epoch: current_epoch,
+                    attempts: self.attempts(),
+                };
                 Ok(self.effects(RowChanges::default(), Vec::new()))
+            }
+            UpdateOutcome::WrongEpoch { .. } => {
+                self.group.drop_own()?;
+                self.wait(cx, now, "the room's provider lags behind".to_owned())
             }
             UpdateOutcome::NotAllowed | UpdateOutcome::InvalidProposal { .. } => {
                 self.group.drop_own()?;
@@ -136,14 +181,18 @@ impl Conversation {
                 // Nobody got it: it is encrypted anew once the log has brought this client to that epoch.
                 self.outbox.unseal(&mut changes);
                 if current_epoch > self.group.epoch() {
-                    self.record.phase = Phase::CatchingUp { epoch: current_epoch };
+                    self.record.phase = Phase::CatchingUp {
+                        epoch: current_epoch,
+                        attempts: 0,
+                    };
                 }
             }
             SubmitMessageResponse::NotAllowed => {
-                // The entry stays: a person decides what becomes of it, and the room may change.
-                self.record.phase = Phase::Closed;
+                // Nobody got it, and it stays: a person decides when to try again, and the room may change.
+                self.outbox.unseal(&mut changes);
                 let reason = "the hub does not let you send here".to_owned();
-                events.push(ConversationEvent::Alarm(Alarm::Refused { reason }));
+                self.record.stop(&reason);
+                events.push(ConversationEvent::Alarm(Alarm::SendingRefused { reason }));
             }
         }
         Ok(self.effects(changes, events))
@@ -155,16 +204,29 @@ impl Conversation {
         cx: ConversationContext<'_>,
         now: Millis,
     ) -> Result<(), ConversationError> {
-        if let Phase::CatchingUp { epoch } = self.record.phase
+        if let Phase::CatchingUp { epoch, attempts } = self.record.phase
             && self.group.epoch() >= epoch
         {
             if self.others_present(cx.me) {
                 self.record.phase = Phase::Ready;
             } else {
-                self.want_keys(cx, now, 0)?;
+                if self.group.has_pending_commit() {
+                    self.group.drop_own()?;
+                }
+                self.want_keys(cx, now, attempts)?;
             }
         }
         Ok(())
+    }
+
+    /// How many attempts to add the other person have failed.
+    fn attempts(&self) -> u32 {
+        match &self.record.phase {
+            Phase::WantsKeys { attempts, .. }
+            | Phase::Adding { attempts, .. }
+            | Phase::CatchingUp { attempts, .. } => *attempts,
+            _ => 0,
+        }
     }
 
     fn wait(
@@ -173,10 +235,7 @@ impl Conversation {
         now: Millis,
         reason: String,
     ) -> Result<Effects, ConversationError> {
-        let attempts = match &self.record.phase {
-            Phase::WantsKeys { attempts, .. } => attempts.saturating_add(1),
-            _ => 1,
-        };
+        let attempts = self.attempts().saturating_add(1);
         let until = self.want_keys(cx, now, attempts)?;
         Ok(self.effects(
             RowChanges::default(),

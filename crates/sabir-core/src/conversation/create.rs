@@ -22,7 +22,7 @@ use crate::room::{DirectRoom, RoomRules, RoomState};
 
 /// How long to wait before asking again for key packages that were not to be had: doubling from the first.
 const FIRST_WAIT: Millis = 5_000;
-const LONGEST_WAIT: Millis = 10 * 60_000;
+pub(super) const LONGEST_WAIT: Millis = 10 * 60_000;
 
 /// A direct room to be made.
 #[derive(Debug, Clone)]
@@ -69,18 +69,18 @@ impl Conversation {
         };
         let state =
             RoomState::read(|component| group.component(component)).map_err(|error| refused(&error))?;
-        let record = Record {
-            phase: Phase::Creating {
-                request: request.to_bytes(),
-            },
-        };
+        let record = Record::new(Phase::Creating {
+            request: request.to_bytes(),
+        });
         let mut conversation = Self {
             room: new.room,
             group,
             state,
             record,
+            saved: Vec::new(),
             outbox: Outbox::default(),
         };
+        conversation.remember_members(cx)?;
         let effects = conversation.effects(RowChanges::default(), Vec::new());
         Ok((conversation, effects))
     }
@@ -98,7 +98,9 @@ impl Conversation {
             .other(cx.me)
             .cloned()
             .ok_or(ConversationError::Closed("nobody else is in this room"))?;
-        let request = key_material::build_request(cx.device, cx.me, &peer, Some(&self.room))
+        let suites = [vec![self.group.suite()], grease(self.record.asked)].concat();
+        self.record.asked = self.record.asked.saturating_add(1);
+        let request = key_material::build_request_for(cx.device, cx.me, &peer, Some(&self.room), &suites)
             .map_err(|error| internal(&error))?;
         let wait = match attempts.checked_sub(1) {
             None => 0,
@@ -120,6 +122,7 @@ impl Conversation {
         &mut self,
         cx: ConversationContext<'_>,
         adds: Vec<VerifiedKeyPackage>,
+        attempts: u32,
         rng: &mut dyn CryptoRng,
     ) -> Result<(), ConversationError> {
         let internal = |error: &dyn std::fmt::Display| ConversationError::Internal(error.to_string());
@@ -127,6 +130,10 @@ impl Conversation {
             adds,
             ..CommitPlan::default()
         };
+        if self.group.has_proposals() {
+            // None of the log's proposals gets into a commit of ours: a direct room knows none.
+            self.group.drop_proposals()?;
+        }
         let rules: &dyn ComponentRules = &RoomRules;
         let commit = self.group.commit(cx.device, plan, rules, rng)?;
         let (group_info, ratchet_tree) = options(&commit.next)?;
@@ -146,9 +153,27 @@ impl Conversation {
         self.record.phase = Phase::Adding {
             request: UpdateRequest { bundle }.to_bytes(),
             accepted: false,
+            attempts,
         };
         Ok(())
     }
+}
+
+/// Cipher suites that mean nothing (RFC 9420 §13.5), another list for each number. Providers answer the same
+/// request with the same key packages, so that a repeat uses up no more; one that is meant anew must differ.
+fn grease(number: u64) -> Vec<u16> {
+    let value = |digit: u64| {
+        u16::try_from(digit).map_or(0x0a0a, |digit| {
+            0x0a0a_u16.saturating_add(digit.saturating_mul(0x1010))
+        })
+    };
+    let mut suites = Vec::new();
+    let mut rest = number;
+    while rest > 0 {
+        suites.push(value(rest % 14));
+        rest /= 14;
+    }
+    suites
 }
 
 fn options(public: &PublicState) -> Result<(GroupInfoOption, RatchetTreeOption), ConversationError> {

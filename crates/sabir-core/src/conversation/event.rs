@@ -53,9 +53,20 @@ pub enum ConversationEvent {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Alarm {
-    /// A leaf came in whose identity is not proved, though the hub let it.
+    /// A leaf came in whose identity is not proved, though the hub let it. Sending stops
+    /// ([`super::Conversation::resume_sending`]).
     Unverified {
         /// What is wrong.
+        reason: String,
+    },
+    /// The hub let a commit or proposal into the log that the room's rules forbid. Sending stops.
+    Forbidden {
+        /// What is wrong.
+        reason: String,
+    },
+    /// The hub does not take this client's messages. Sending stops, and what was written waits.
+    SendingRefused {
+        /// Why, for people.
         reason: String,
     },
     /// The hub's log does not fit the group: a message or commit is missing.
@@ -103,4 +114,6 @@ pub struct MessageEvent {
     pub frank: Option<Frank>,
     /// What is known of it.
     pub frank_state: FrankState,
+    /// Whether the identity of the sender's client was proved when it came in.
+    pub verified: bool,
 }

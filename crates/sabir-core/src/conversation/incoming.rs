@@ -8,6 +8,7 @@ use sabir_mls::rows::RowChanges;
 use sabir_mls::{Judge, MlsError};
 use sabir_wire::codec::{Decode, Encode};
 use sabir_wire::content::MimiContent;
+use sabir_wire::mls::ComponentId;
 use sabir_wire::protocol::{FanoutBody, FanoutMessage, Frank};
 use sabir_wire::uri::{ClientUri, UserUri};
 
@@ -16,7 +17,7 @@ use super::record::Phase;
 use super::{Conversation, ConversationContext, ConversationError, Effects};
 use crate::Millis;
 use crate::frank::{self, FrankError};
-use crate::room::RoomRules;
+use crate::room::{RoomRules, RoomState};
 
 impl Conversation {
     /// Applies one entry of the room's log, an encoded `FanoutMessage`. The shell commits the effects together
@@ -50,11 +51,14 @@ impl Conversation {
         };
         let events = match self.group.process(&bytes, &judge, &RoomRules, rng) {
             Ok(Incoming::OwnMessage) => vec![self.own_message(cx, accepted, &bytes, frank, &mut changes)],
-            Ok(Incoming::Message(received)) => vec![self.message(cx, accepted, received, frank)?],
-            Ok(Incoming::OwnCommit) => self.own_commit(cx, accepted)?,
-            Ok(Incoming::Commit(commit)) => self.commit(cx, now, accepted, *commit)?,
-            Ok(Incoming::Proposal(_)) => Vec::new(),
-            Err(error) => self.not_processed(error, accepted)?,
+            Ok(Incoming::Message(received)) => vec![self.message(accepted, received, frank)],
+            Ok(Incoming::OwnCommit) => self.own_commit(cx, now, accepted, &mut changes)?,
+            Ok(Incoming::Commit(commit)) => self.commit(cx, now, accepted, *commit, &mut changes)?,
+            Ok(Incoming::Proposal(_)) => self.forbidden("a direct room knows no proposals"),
+            Err(error) => {
+                let is_commit = matches!(entry.body, FanoutBody::Commit { .. });
+                self.not_processed(error, accepted, is_commit)?
+            }
         };
         Ok(self.effects(changes, events))
     }
@@ -100,21 +104,18 @@ impl Conversation {
             accepted,
             frank: frank.cloned(),
             frank_state,
+            verified: true,
         }))
     }
 
-    fn message(
-        &self,
-        cx: ConversationContext<'_>,
-        accepted: Millis,
-        received: Received,
-        frank: Option<&Frank>,
-    ) -> Result<ConversationEvent, ConversationError> {
-        let unreadable = |reason: String| Ok(ConversationEvent::Unreadable { accepted, reason });
+    fn message(&self, accepted: Millis, received: Received, frank: Option<&Frank>) -> ConversationEvent {
+        let unreadable = |reason: String| ConversationEvent::Unreadable { accepted, reason };
         // The leaf was judged when it came in; here its credential only says who it is.
-        let credential = ClientCredential::parse(&received.credential).map_err(MlsError::from)?;
+        let Ok(credential) = ClientCredential::parse(&received.credential) else {
+            return unreadable("its sender's credential says nothing".to_owned());
+        };
         let sender = credential.claimed_user().clone();
-        let _ = cx;
+        let verified = self.is_proved(received.leaf);
         let content = match MimiContent::from_bytes(&received.plaintext) {
             Ok(content) => content,
             Err(error) => return unreadable(format!("its content is malformed: {error}")),
@@ -138,7 +139,7 @@ impl Conversation {
             Ok(id) => *id.as_bytes(),
             Err(error) => return unreadable(error.to_string()),
         };
-        Ok(ConversationEvent::Message(Box::new(MessageEvent {
+        ConversationEvent::Message(Box::new(MessageEvent {
             message_id,
             sender,
             local_id: None,
@@ -146,18 +147,24 @@ impl Conversation {
             accepted,
             frank: frank.cloned(),
             frank_state: frank_state(verdict),
-        })))
+            verified,
+        }))
     }
 
     fn own_commit(
         &mut self,
         cx: ConversationContext<'_>,
+        now: Millis,
         accepted: Millis,
+        changes: &mut RowChanges,
     ) -> Result<Vec<ConversationEvent>, ConversationError> {
-        let before = self.clients()?;
+        let before = self.clients();
         self.group.merge_own()?;
+        self.outbox.epoch_passed(changes);
         self.read_state()?;
-        let mut events = self.members(before, accepted)?;
+        self.remember_members(cx)?;
+        let mut events = self.members(before, accepted);
+        self.caught_up(cx, now)?;
         if self.others_present(cx.me) && self.record.phase != Phase::Ready {
             self.record.phase = Phase::Ready;
             events.push(ConversationEvent::Ready);
@@ -171,31 +178,38 @@ impl Conversation {
         now: Millis,
         accepted: Millis,
         commit: StagedGroupCommit,
+        changes: &mut RowChanges,
     ) -> Result<Vec<ConversationEvent>, ConversationError> {
-        let mut events = Vec::new();
+        let next = |component: ComponentId| {
+            let entries = &commit.facts.dictionary;
+            let found = entries.iter().find(|(id, _)| *id == component.0);
+            found.map(|(_, data)| data.clone())
+        };
+        if let Err(error) = RoomState::read(next) {
+            // Nothing could be done in a room without rules, not even load it.
+            return Ok(self.bad_commit(error.to_string()));
+        }
         // Rooms must not fork on what one client knows: a defect is told, and the commit merged all the same
         // (the hub refused it if it could know). A missing CA is fetched first.
-        match commit.facts.require_verified() {
-            Ok(()) => {}
-            Err(MlsError::UnknownProvider(domain)) => return Err(ConversationError::UnknownProvider(domain)),
-            Err(error) => events.push(ConversationEvent::Alarm(Alarm::Unverified {
-                reason: error.to_string(),
-            })),
-        }
-        let before = self.clients()?;
+        let verdict = self.judge_commit(&commit.facts)?;
+        let before = self.clients();
         let removes_self = commit.removes_self;
         self.group.merge(commit)?;
+        self.outbox.epoch_passed(changes);
+        let mut events = self.heed(verdict);
+        self.forget_gone();
         if removes_self {
             self.record.phase = Phase::Closed;
             events.push(ConversationEvent::Removed);
             return Ok(events);
         }
         self.read_state()?;
-        events.extend(self.members(before, accepted)?);
-        if matches!(self.record.phase, Phase::Adding { .. } | Phase::WantsKeys { .. }) {
+        events.extend(self.members(before, accepted));
+        if let Phase::Adding { attempts, .. } | Phase::WantsKeys { attempts, .. } = self.record.phase {
             // The commit took the epoch this client's own commit was for.
             self.record.phase = Phase::CatchingUp {
                 epoch: self.group.epoch(),
+                attempts,
             };
         }
         let was_ready = self.record.phase == Phase::Ready;
@@ -206,10 +220,23 @@ impl Conversation {
         Ok(events)
     }
 
+    fn forbidden(&mut self, reason: &str) -> Vec<ConversationEvent> {
+        self.record.stop(reason);
+        let reason = reason.to_owned();
+        vec![ConversationEvent::Alarm(Alarm::Forbidden { reason })]
+    }
+
+    /// The room goes on without this client, whose messages would all be refused.
+    fn bad_commit(&mut self, reason: String) -> Vec<ConversationEvent> {
+        self.record.stop(&reason);
+        vec![ConversationEvent::Alarm(Alarm::BadCommit { reason })]
+    }
+
     fn not_processed(
-        &self,
+        &mut self,
         error: MlsError,
         accepted: Millis,
+        is_commit: bool,
     ) -> Result<Vec<ConversationEvent>, ConversationError> {
         match error {
             // Before this client joined, or replaced by its own external commit: not for it.
@@ -220,6 +247,7 @@ impl Conversation {
             MlsError::UnknownProvider(domain) => Err(ConversationError::UnknownProvider(domain)),
             MlsError::Internal(reason) => Err(ConversationError::Internal(reason)),
             MlsError::Evicted => Ok(Vec::new()),
+            error if is_commit => Ok(self.bad_commit(error.to_string())),
             error => {
                 let reason = error.to_string();
                 Ok(vec![ConversationEvent::Unreadable { accepted, reason }])
@@ -227,24 +255,22 @@ impl Conversation {
         }
     }
 
-    pub(super) fn clients(&self) -> Result<Vec<(ClientUri, UserUri)>, ConversationError> {
-        let claims = self.group.members().map(|member| {
-            let credential = ClientCredential::parse(&member.credential).map_err(MlsError::from)?;
-            Ok((
+    /// Clients in the group, by what they claim. One whose credential says nothing is left out: it was alarmed
+    /// about when it came in.
+    pub(super) fn clients(&self) -> Vec<(ClientUri, UserUri)> {
+        let claims = self.group.members().filter_map(|member| {
+            let credential = ClientCredential::parse(&member.credential).ok()?;
+            Some((
                 credential.claimed_client().clone(),
                 credential.claimed_user().clone(),
             ))
         });
-        claims.collect::<Result<Vec<_>, MlsError>>().map_err(Into::into)
+        claims.collect()
     }
 
     /// Who came and went since `before`.
-    fn members(
-        &self,
-        before: Vec<(ClientUri, UserUri)>,
-        accepted: Millis,
-    ) -> Result<Vec<ConversationEvent>, ConversationError> {
-        let after = self.clients()?;
+    fn members(&self, before: Vec<(ClientUri, UserUri)>, accepted: Millis) -> Vec<ConversationEvent> {
+        let after = self.clients();
         let added: Vec<_> = after
             .iter()
             .filter(|client| !before.contains(client))
@@ -255,13 +281,13 @@ impl Conversation {
             .filter(|client| !after.contains(client))
             .collect();
         if added.is_empty() && removed.is_empty() {
-            return Ok(Vec::new());
+            return Vec::new();
         }
-        Ok(vec![ConversationEvent::Members {
+        vec![ConversationEvent::Members {
             added,
             removed,
             accepted,
-        }])
+        }]
     }
 }
 

@@ -1,10 +1,8 @@
-use std::collections::BTreeMap;
-
 use rand_core::CryptoRng;
 use sabir_mls::group::join_welcome;
 use sabir_mls::identity::{Freshness, ServerCredential};
-use sabir_mls::rows::Rows;
-use sabir_mls::{Judge, MlsError};
+use sabir_mls::rows::{RowChanges, Rows};
+use sabir_mls::{Judge, LeafFact, MlsError};
 use sabir_wire::codec::{Decode, Encode};
 use sabir_wire::mls::MlsMessage;
 use sabir_wire::protocol::{FanoutBody, FanoutMessage, RatchetTreeOption};
@@ -14,7 +12,7 @@ use super::event::ConversationEvent;
 use super::outbox::Outbox;
 use super::record::{Phase, Record};
 use super::{Conversation, ConversationContext, ConversationError, Effects};
-use crate::hub::{check_device_list, group_uri};
+use crate::hub::group_uri;
 use crate::room::RoomState;
 
 /// A room this client was welcomed to.
@@ -53,9 +51,10 @@ impl Conversation {
         let MlsMessage::Welcome(welcome) = message.as_ref() else {
             return Err(refused(&"the entry is no welcome"));
         };
+        // Who sits in the tree was judged when they came in, and no expiry removes them.
         let judge = Judge {
             anchors: cx.anchors,
-            freshness: Freshness::At(entry.timestamp),
+            freshness: Freshness::Ignored,
         };
         let mut group = join_welcome(rows, &welcome.to_bytes(), &tree.to_bytes(), &judge, rng)?;
         let expected = group_uri(&room).map_err(|error| refused(&error))?;
@@ -65,33 +64,42 @@ impl Conversation {
         let state =
             RoomState::read(|component| group.component(component)).map_err(|error| refused(&error))?;
         check_state(cx, &room, &state, &judge)?;
-        let seen = BTreeMap::new();
-        for (_, leaf) in group.judge_members(&judge) {
-            check_device_list(leaf.verified()?, leaf.device_list.as_deref(), &seen)
-                .map_err(|error| refused(&error))?;
+        let leaves: Vec<LeafFact> = group
+            .judge_members(&judge)
+            .into_iter()
+            .map(|(_, leaf)| leaf)
+            .collect();
+        for leaf in &leaves {
+            if state.participant(leaf.verified()?.user()).is_none() {
+                return Err(refused(&"a client in this room is nobody's who takes part in it"));
+            }
         }
         // The overlay started with the key package's rows, which go as a whole; the puts are the room's.
         let mut taken = group.take_changes();
         taken.deletes.clear();
         let mut changes = crate::scope::scoped(taken);
-        let record = Record { phase: Phase::Ready };
-        record.write(&mut changes);
-        let conversation = Self {
+        let mut conversation = Self {
             room,
             group,
             state,
-            record,
+            record: Record::new(Phase::Ready),
+            saved: Vec::new(),
             outbox: Outbox::default(),
         };
-        let members = conversation.clients()?;
-        let events = vec![
-            ConversationEvent::Members {
-                added: members,
-                removed: Vec::new(),
-                accepted: entry.timestamp,
-            },
-            ConversationEvent::Ready,
-        ];
+        let verdict = conversation.judge_group(&leaves)?;
+        let alarms = conversation.heed(verdict);
+        let mut events = vec![ConversationEvent::Members {
+            added: conversation.clients(),
+            removed: Vec::new(),
+            accepted: entry.timestamp,
+        }];
+        if alarms.is_empty() {
+            events.push(ConversationEvent::Ready);
+        }
+        events.extend(alarms);
+        let own = conversation.effects(RowChanges::default(), events);
+        changes.merge(own.changes);
+        let events = own.events;
         Ok(Joined {
             conversation,
             effects: Effects { changes, events },

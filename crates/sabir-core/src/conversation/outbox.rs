@@ -100,6 +100,18 @@ impl Outbox {
         }
     }
 
+    /// The epoch has passed that messages were encrypted in. The log brings what was accepted in an epoch before
+    /// the commit that ends it, so what has not come back by now never will, whatever the hub answered: it is
+    /// encrypted anew. Its content stays the same, so that its receivers would know it again.
+    pub(super) fn epoch_passed(&mut self, changes: &mut RowChanges) {
+        for entry in &mut self.entries {
+            if entry.sealed.take().is_some() {
+                entry.accepted = None;
+                entry.write(changes);
+            }
+        }
+    }
+
     fn outstanding(&mut self) -> Option<&mut Entry> {
         self.entries
             .iter_mut()
@@ -203,6 +215,14 @@ impl Conversation {
         if content.len() > MAX_CONTENT {
             return Err(ConversationError::TooLarge);
         }
+        // What nobody could read, or would believe, must not stand at the head of the outbox.
+        let decoded = MimiContent::from_bytes(&content)
+            .map_err(|error| ConversationError::Refused(error.to_string()))?;
+        let claims = (decoded.extensions.sender_uri(), decoded.extensions.room_uri());
+        if claims != (Some(cx.me.as_str()), Some(self.room.as_str())) {
+            let reason = "the message names another sender or room";
+            return Err(ConversationError::Refused(reason.to_owned()));
+        }
         let mut changes = RowChanges::default();
         self.outbox.push(local_id, content, &mut changes);
         Ok(self.effects(changes, Vec::new()))
@@ -217,8 +237,7 @@ impl Conversation {
         cx: ConversationContext<'_>,
         rng: &mut dyn CryptoRng,
     ) -> Result<Effects, ConversationError> {
-        let ready =
-            self.record.phase == Phase::Ready && self.group.is_active() && !self.group.has_pending_commit();
+        let ready = self.is_ready() && self.group.is_active() && !self.group.has_pending_commit();
         let next = self
             .outbox
             .entries

@@ -132,8 +132,13 @@ fn try_create(
         group_info,
         ..Record::default()
     };
-    let version =
-        device_lists::check(client, leaf.device_list.as_deref(), &record.device_lists).map_err(invalid)?;
+    let version = device_lists::check(
+        client,
+        leaf.device_list.as_deref(),
+        &record.device_lists,
+        &device_lists::Newest::new(),
+    )
+    .map_err(invalid)?;
     record.device_lists.insert(client.user().clone(), version);
     let leaves = leaves(observer.members()).map_err(|error| Refusal::Invalid(error.to_string()))?;
     Ok(Hub {

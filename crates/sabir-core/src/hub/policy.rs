@@ -41,19 +41,23 @@ pub(crate) struct Allowed {
     pub(crate) device_lists: Vec<(UserUri, u64)>,
 }
 
-/// Decides about a commit.
-pub(crate) fn check_commit(view: View<'_>, facts: &CommitFacts, origin: &Origin) -> Result<Allowed, Refusal> {
-    let committer = committer(view, facts)?;
-    // draft-ietf-mimi-protocol-06 §5.3: the update comes from the provider of the committer's leaf.
-    if *committer.user.authority() != origin.provider {
-        return Err(Refusal::Denied("the committer belongs to another provider"));
+/// Decides about a commit. Clients decide alike, without knowing its origin.
+pub(crate) fn check_commit(
+    view: View<'_>,
+    facts: &CommitFacts,
+    origin: Option<&Origin>,
+) -> Result<Allowed, Refusal> {
+    // Before anything is learned about strangers: nobody fetches the authority of somebody who may not come in.
+    for leaf in facts.leaves() {
+        if let Some((_, user)) = &leaf.claims
+            && view.state.participant(user).is_none()
+        {
+            return Err(Refusal::Denied("a new leaf's user is no participant"));
+        }
     }
-    if origin
-        .client
-        .as_ref()
-        .is_some_and(|client| *client != committer.client)
-    {
-        return Err(Refusal::Denied("the committer is another device"));
+    let committer = committer(view, facts)?;
+    if let Some(origin) = origin {
+        check_origin(&committer, origin)?;
     }
     if !facts.others.is_empty() {
         return Err(Refusal::Denied("a proposal type is not allowed in this room"));
@@ -69,6 +73,21 @@ pub(crate) fn check_commit(view: View<'_>, facts: &CommitFacts, origin: &Origin)
     Ok(Allowed {
         device_lists: new_device_lists(view, facts)?,
     })
+}
+
+fn check_origin(committer: &LeafClient, origin: &Origin) -> Result<(), Refusal> {
+    // draft-ietf-mimi-protocol-06 §5.3: the update comes from the provider of the committer's leaf.
+    if *committer.user.authority() != origin.provider {
+        return Err(Refusal::Denied("the committer belongs to another provider"));
+    }
+    if origin
+        .client
+        .as_ref()
+        .is_some_and(|client| *client != committer.client)
+    {
+        return Err(Refusal::Denied("the committer is another device"));
+    }
+    Ok(())
 }
 
 fn committer(view: View<'_>, facts: &CommitFacts) -> Result<LeafClient, Refusal> {
@@ -218,14 +237,23 @@ fn check_clients_once(view: View<'_>, facts: &CommitFacts) -> Result<(), Refusal
 }
 
 fn new_device_lists(view: View<'_>, facts: &CommitFacts) -> Result<Vec<(UserUri, u64)>, Refusal> {
-    let leaves = facts.leaves();
+    let beside = newest(facts);
     let check = |leaf: &LeafFact| -> Result<(UserUri, u64), Refusal> {
         let client = leaf.verified()?;
-        let version = device_lists::check(client, leaf.device_list.as_deref(), view.device_lists)
-            .map_err(Refusal::Denied)?;
+        let list = leaf.device_list.as_deref();
+        let version =
+            device_lists::check(client, list, view.device_lists, &beside).map_err(Refusal::Denied)?;
         Ok((client.user().clone(), version))
     };
-    leaves.map(check).collect()
+    facts.leaves().map(check).collect()
+}
+
+/// The newest device lists that the leaves of a commit carry.
+pub(crate) fn newest(facts: &CommitFacts) -> device_lists::Newest {
+    device_lists::newest(facts.leaves().filter_map(|leaf| {
+        let client = leaf.client.as_ref().ok()?;
+        Some((client, leaf.device_list.as_deref()))
+    }))
 }
 
 /// Whether somebody of this provider may act for a user.

@@ -8,6 +8,9 @@ use crate::Millis;
 use crate::scope::{engine_key, engine_row};
 
 const ROW: &str = "hub";
+
+/// The time alone, written with every message; the whole record is only with commits.
+const TIME: &str = "hub-time";
 const MAX_USERS: usize = 4 << 20;
 const MAX_GROUP_INFO: usize = 8 << 20;
 
@@ -24,10 +27,19 @@ pub(super) struct Record {
 
 impl Record {
     pub(super) fn read(rows: &Rows) -> Result<Self, DecodeError> {
-        match engine_row(rows, ROW) {
-            Some(bytes) => Self::from_bytes(bytes),
-            None => Ok(Self::default()),
+        let mut record = match engine_row(rows, ROW) {
+            Some(bytes) => Self::from_bytes(bytes)?,
+            None => Self::default(),
+        };
+        if let Some(bytes) = engine_row(rows, TIME) {
+            record.last_accepted = record.last_accepted.max(Reader::new(bytes).u64("last_accepted")?);
         }
+        Ok(record)
+    }
+
+    /// Writes the latest acceptance time alone.
+    pub(super) fn write_time(&self, changes: &mut RowChanges) {
+        changes.put(engine_key(TIME), self.last_accepted.to_bytes());
     }
 
     pub(super) fn write(&self, changes: &mut RowChanges) {

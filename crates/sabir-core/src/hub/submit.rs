@@ -22,7 +22,9 @@ impl Hub {
         origin: &Origin,
         request: SubmitMessageRequest,
     ) -> Result<Effects, HubError> {
+        let epoch = self.epoch();
         let refused = |response: SubmitMessageResponse| Effects {
+            epoch,
             reply: response.to_bytes(),
             ..Effects::default()
         };
@@ -62,7 +64,7 @@ impl Hub {
         let mut changes = sabir_mls::rows::RowChanges::default();
         if accepted != self.record.last_accepted {
             self.record.last_accepted = accepted;
-            self.record.write(&mut changes);
+            self.record.write_time(&mut changes);
         }
         let reply = SubmitMessageResponse::Accepted {
             accepted_timestamp: accepted,

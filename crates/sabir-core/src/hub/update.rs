@@ -42,6 +42,7 @@ impl Hub {
         match self.try_update(cx, now, origin, request, routes) {
             Ok(effects) => Ok(effects),
             Err(Refused::Answer(response)) => Ok(Effects {
+                epoch: self.epoch(),
                 reply: response.to_bytes(),
                 ..Effects::default()
             }),
@@ -82,17 +83,25 @@ impl Hub {
             leaves: &self.leaves,
             device_lists: &self.record.device_lists,
         };
-        let allowed = policy::check_commit(view, &staged.facts, origin).map_err(|refusal| match refusal {
-            Refusal::Denied(reason) => denied(reason),
-            Refusal::Leaf(error) => mls(&error),
-        })?;
+        let allowed =
+            policy::check_commit(view, &staged.facts, Some(origin)).map_err(|refusal| match refusal {
+                Refusal::Denied(reason) => denied(reason),
+                Refusal::Leaf(error) => mls(&error),
+            })?;
         let group_info = self.check_group_info(&staged, group_info)?;
         let welcome_to = welcome_routes(&staged, welcome.as_ref(), routes)?;
         let before = (
             self.local_devices(&cx.identity.domain),
             self.followers(&cx.identity.domain),
         );
-        self.merge(staged, ratchet_tree)?;
+        let mut events = vec![commit_event(accepted, message, before)];
+        events.extend(self.merge(staged, ratchet_tree, |hub| {
+            let welcome = welcome.as_ref();
+            welcome
+                .map(|welcome| hub.welcome_event(accepted, welcome, welcome_to))
+                .transpose()
+        })?);
+        // Nothing below can fail: the engine has moved on, and so does its store.
         for (user, version) in allowed.device_lists {
             let newest = self.record.device_lists.entry(user).or_default();
             *newest = (*newest).max(version);
@@ -101,13 +110,6 @@ impl Hub {
         self.record.last_accepted = accepted;
         let mut changes = scoped(self.observer.take_changes());
         self.record.write(&mut changes);
-        let mut events = vec![commit_event(accepted, message, before)];
-        if let Some(welcome) = welcome {
-            events.push(
-                self.welcome_event(accepted, welcome, welcome_to)
-                    .map_err(Refused::Fault)?,
-            );
-        }
         let outcome = UpdateOutcome::Success {
             accepted_timestamp: accepted,
         };
@@ -139,8 +141,14 @@ impl Hub {
         Ok(bytes)
     }
 
-    /// Merges, and goes back to the stored state where the tree that came along is not the new epoch's.
-    fn merge(&mut self, staged: StagedObserved, tree: &RatchetTreeOption) -> Result<(), Refused> {
+    /// Merges, and goes back to the stored state where the tree that came along is not the new epoch's, or
+    /// where the Welcome cannot be told.
+    fn merge(
+        &mut self,
+        staged: StagedObserved,
+        tree: &RatchetTreeOption,
+        welcome: impl FnOnce(&Self) -> Result<Option<HubEvent>, HubError>,
+    ) -> Result<Option<HubEvent>, Refused> {
         let tree = match tree {
             RatchetTreeOption::Full(tree) => Some(tree.to_bytes()),
             // draft-mahy-mls-ratchet-tree-options-03 §3: the hub follows the tree by itself.
@@ -153,15 +161,19 @@ impl Hub {
                 leaves(self.observer.members()).map_err(|error| MlsError::Internal(error.to_string()))?;
             Ok((state, leaves))
         });
+        let merged = merged.map_err(|error| mls(&error)).and_then(|(state, leaves)| {
+            let event = welcome(self).map_err(Refused::Fault)?;
+            Ok((state, leaves, event))
+        });
         match merged {
-            Ok((state, leaves)) => {
+            Ok((state, leaves, event)) => {
                 self.state = state;
                 self.leaves = leaves;
-                Ok(())
+                Ok(event)
             }
-            Err(error) => {
+            Err(refused) => {
                 self.reload().map_err(Refused::Fault)?;
-                Err(mls(&error))
+                Err(refused)
             }
         }
     }

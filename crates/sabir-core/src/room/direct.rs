@@ -136,7 +136,7 @@ fn role() -> Role {
 }
 
 impl RoomState {
-    /// Whether this is the state of a direct room: fixed membership, exactly two people, and no role that
+    /// Whether this is the state of a direct room: fixed membership, exactly two different people, and no role that
     /// could change that.
     #[must_use]
     pub fn is_direct(&self) -> bool {
@@ -146,7 +146,9 @@ impl RoomState {
             .iter()
             .any(|role| role.has(CapabilityType::CAN_ADD_PARTICIPANT));
         // draft-ietf-mimi-room-policy-03 §5: no role of a fixed-membership room may hold canAddParticipant.
-        self.base.fixed_membership && !may_add && self.participants.participants.len() == 2
+        let people = &self.participants.participants;
+        let two = matches!(people.as_slice(), [one, other] if one.user != other.user);
+        self.base.fixed_membership && !may_add && two
     }
 
     /// The other person of a direct room.
