@@ -117,13 +117,18 @@ impl Outbox {
         let full_page = due.len() >= limit;
         let mut waiting: HashMap<String, usize> = HashMap::new();
         let mut sent = 0_usize;
+        // When what is put off now is due again: the store does not say it yet.
+        let mut soonest = u64::MAX;
         for batch in due {
             let key = (batch.room.clone(), batch.follower.clone());
             if self.in_flight.contains(&key) {
                 continue;
             }
             match self.followers.state(&batch.follower, now) {
-                State::Down { until } => self.put_off(&batch, until),
+                State::Down { until } => {
+                    soonest = soonest.min(until);
+                    self.put_off(&batch, until);
+                }
                 State::Free if sent < room => {
                     sent = sent.saturating_add(1);
                     self.send(key, batch);
@@ -132,6 +137,7 @@ impl Outbox {
                     let ahead = waiting.entry(batch.follower.clone()).or_default();
                     *ahead = ahead.saturating_add(1);
                     if *ahead > QUEUE {
+                        soonest = soonest.min(now.saturating_add(QUEUE_MS));
                         self.put_off(&batch, now.saturating_add(QUEUE_MS));
                     }
                 }
@@ -142,6 +148,7 @@ impl Outbox {
             return BREATH;
         }
         self.until_next(now)
+            .min(Duration::from_millis(soonest.saturating_sub(now)))
     }
 
     /// Lets further hints arrive before the next look, where there is much to do: alone, a message waits for nothing.
@@ -155,8 +162,12 @@ impl Outbox {
         match self.shared.store.outbox_next_due() {
             // What is due by now is in flight, or waits for something that is.
             Ok(Some(next)) if next > now => Duration::from_millis(next.saturating_sub(now)).min(NAP),
-            Ok(_) if self.in_flight.is_empty() => NAP,
-            _ => Duration::from_secs(1),
+            Ok(None) => NAP,
+            Ok(Some(_)) => Duration::from_secs(1),
+            Err(error) => {
+                tracing::warn!(%error, "the outbox cannot be read; it is tried again");
+                Duration::from_secs(1)
+            }
         }
     }
 

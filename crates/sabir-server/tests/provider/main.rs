@@ -7,7 +7,8 @@
     reason = "tests"
 )]
 
+mod accounts;
 mod direct_room;
-// Each file uses its part.
+mod refusals;
 #[allow(dead_code, reason = "each file uses its part")]
 mod support;

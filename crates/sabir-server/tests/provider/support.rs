@@ -2,6 +2,8 @@
 
 pub(crate) mod connection;
 pub(crate) mod person;
+pub(crate) mod picture;
+pub(crate) mod scene;
 pub(crate) mod talker;
 pub(crate) mod town;
 

@@ -35,6 +35,12 @@ pub(crate) struct Running {
 impl Town {
     /// Prepares providers of these domains.
     pub(crate) fn new(domains: &[&str]) -> Self {
+        if let Ok(filter) = std::env::var("SABIRD_LOG") {
+            let _ = tracing_subscriber::fmt()
+                .with_env_filter(filter)
+                .with_ansi(false)
+                .try_init();
+        }
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
