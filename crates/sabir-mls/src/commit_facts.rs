@@ -1,7 +1,9 @@
 //! What a staged commit would do, read off before anybody merges it.
 
-use openmls::group::{PublicGroup, StagedCommit};
-use openmls::prelude::{LeafNode, LeafNodeIndex, Proposal, Sender, SenderExtensionIndex};
+use std::collections::{BTreeMap, BTreeSet};
+
+use openmls::group::{PublicGroup, QueuedProposal, StagedCommit};
+use openmls::prelude::{LeafNode, LeafNodeIndex, Proposal, ProposalOrRefType, Sender, SenderExtensionIndex};
 use sabir_wire::device_list::DEVICE_LIST;
 use sabir_wire::uri::{ClientUri, UserUri};
 use tls_codec::Serialize as _;
@@ -248,15 +250,11 @@ pub(crate) fn read(
                     self_remove: false,
                 });
             }
-            Proposal::SelfRemove => {
-                if let Author::Member(removed) = author {
-                    facts.removes.push(RemoveFact {
-                        author,
-                        removed,
-                        self_remove: true,
-                    });
-                }
-            }
+            Proposal::SelfRemove => facts.removes.push(RemoveFact {
+                author,
+                removed: self_removed(queued, committer)?,
+                self_remove: true,
+            }),
             Proposal::Update(update) => {
                 facts.replaced.extend(old_leaf(group, author, judge));
                 facts.updates.push((author, judge.leaf(update.leaf_node())));
@@ -270,7 +268,52 @@ pub(crate) fn read(
             other => facts.others.push(other.proposal_type().into()),
         }
     }
+    judge_continuity(&mut facts, group);
     Ok(facts)
+}
+
+/// A person is in a group under one identity key: a new leaf under another one is refused, whatever the provider
+/// attests, or a provider could add a reader in the person's name. The leaves that are there were verified when
+/// they came in; whether their CA is still known is not asked.
+fn judge_continuity(facts: &mut CommitFacts, group: &PublicGroup) {
+    if facts.leaves().next().is_none() {
+        return;
+    }
+    let mut known: BTreeMap<UserUri, BTreeSet<[u8; 32]>> = BTreeMap::new();
+    for member in group.members() {
+        if let Ok(old) = ClientCredential::parse(member.credential.serialized_content()) {
+            let keys = known.entry(old.claimed_user().clone()).or_default();
+            keys.insert(*old.claimed_identity_key());
+        }
+    }
+    let path = facts.path_leaf.iter_mut();
+    let adds = facts.adds.iter_mut().map(|add| &mut add.leaf);
+    let updates = facts.updates.iter_mut().map(|(_, leaf)| leaf);
+    for leaf in path.chain(adds).chain(updates) {
+        let Ok(new) = &leaf.client else { continue };
+        let keys = known.entry(new.user().clone()).or_default();
+        if keys.iter().any(|key| key != new.identity_key()) {
+            leaf.client = Err(CredentialError::ContinuityBroken);
+        } else {
+            keys.insert(*new.identity_key());
+        }
+    }
+}
+
+/// The leaf that goes by a SelfRemove. The library takes one by value too, where it would remove the committer, whose
+/// path puts the leaf back.
+fn self_removed(queued: &QueuedProposal, committer: Author) -> Result<u32, MlsError> {
+    // draft-ietf-mls-extensions §6.3.1: "SelfRemove proposals are only allowed in a Commit by reference".
+    if queued.proposal_or_ref_type() != ProposalOrRefType::Reference {
+        return Err(MlsError::invalid("a SelfRemove proposal by value"));
+    }
+    match author(queued.sender()) {
+        // RFC 9420 §12.2: nobody commits their own removal.
+        by if by == committer => Err(MlsError::invalid("the committer removes itself")),
+        Author::Member(removed) => Ok(removed),
+        // draft-ietf-mls-extensions §6.3.1: "SelfRemove cannot be sent as an external proposal".
+        _ => Err(MlsError::invalid("a SelfRemove proposal of no member")),
+    }
 }
 
 /// A member's leaf as it is now. It is in the tree already, so its validity in time is not asked.

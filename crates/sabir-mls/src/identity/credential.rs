@@ -156,6 +156,12 @@ impl ClientCredential {
         &self.user.user
     }
 
+    /// The identity key it claims to be certified by: the person's, where the credential was verified before.
+    #[must_use]
+    pub fn claimed_identity_key(&self) -> &[u8; 32] {
+        self.user.identity_key()
+    }
+
     /// The provider whose CA must have issued it: the domain to have anchors for before [`Self::verify`].
     #[must_use]
     pub fn claimed_domain(&self) -> &Domain {

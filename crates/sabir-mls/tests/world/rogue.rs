@@ -209,6 +209,15 @@ impl Rogue {
         message.to_bytes().unwrap()
     }
 
+    /// A proposal to be removed.
+    pub fn propose_leave(&mut self, key: &SigningKey) -> Vec<u8> {
+        let message = self
+            .group
+            .leave_group_via_self_remove(&self.provider, key)
+            .unwrap();
+        message.to_bytes().unwrap()
+    }
+
     /// A proposal to replace the own leaf.
     pub fn propose_update(&mut self, key: &SigningKey, leaf: &Leaf) -> Made<Vec<u8>> {
         let bundle = NewSignerBundle {
