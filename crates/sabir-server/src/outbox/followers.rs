@@ -77,3 +77,40 @@ impl Followers {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::panic, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn one_finds_out_for_all() {
+        let mut followers = Followers::default();
+        for _ in 0..AT_ONCE {
+            assert_eq!(followers.state("b.example", 0), State::Free);
+            followers.sent("b.example");
+        }
+        assert_eq!(followers.state("b.example", 0), State::Busy);
+        assert_eq!(
+            followers.state("c.example", 0),
+            State::Free,
+            "others are not concerned"
+        );
+        followers.returned("b.example", Delivered::Unreachable, 0);
+        let State::Down { until } = followers.state("b.example", 0) else {
+            panic!("it is left alone")
+        };
+        assert!(until <= 250);
+        for _ in 1..AT_ONCE {
+            followers.returned("b.example", Delivered::Unreachable, 0);
+        }
+        let later = 1_000_000;
+        assert_eq!(followers.state("b.example", later), State::Free);
+        followers.sent("b.example");
+        assert!(matches!(followers.state("b.example", later), State::Down { .. }));
+        followers.returned("b.example", Delivered::Answered, later);
+        assert_eq!(followers.state("b.example", later), State::Free);
+        assert!(followers.known.is_empty(), "nothing is kept of those who answer");
+    }
+}

@@ -4,11 +4,16 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::large_futures,
     reason = "tests"
 )]
 
 mod accounts;
 mod direct_room;
+mod outbox;
+mod outside;
 mod refusals;
+mod streams;
 #[allow(dead_code, reason = "each file uses its part")]
 mod support;
+mod tunnel;

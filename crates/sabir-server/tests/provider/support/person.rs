@@ -183,7 +183,7 @@ pub(crate) struct Online {
     pub(crate) mls: Device,
     pub(crate) connection: Connection,
     pub(crate) token: String,
-    tls: Arc<ClientConfig>,
+    pub(crate) tls: Arc<ClientConfig>,
     address: SocketAddr,
 }
 
@@ -220,7 +220,7 @@ impl Online {
         self.connection = Connection::open(Arc::clone(&self.tls), &host, self.address).await;
     }
 
-    fn bearer(&self) -> String {
+    pub(crate) fn bearer(&self) -> String {
         format!("Bearer {}", self.token)
     }
 

@@ -22,6 +22,7 @@ pub(crate) struct Scene {
     pub(crate) a: Running,
     pub(crate) b: Running,
     pub(crate) disk_a: Arc<MemoryStore>,
+    pub(crate) disk_b: Arc<MemoryStore>,
     pub(crate) alice: Talker,
     pub(crate) bob: Talker,
     outstanding: Option<Request>,
@@ -36,10 +37,15 @@ pub(crate) async fn talker(town: &Town, at: &Running, name: &str, providers: &[&
 impl Scene {
     /// Strangers yet.
     pub(crate) async fn new() -> Self {
-        let town = Town::new(&["a.example", "b.example"]);
-        let disk_a = Arc::new(MemoryStore::new());
+        Self::beside(&[]).await
+    }
+
+    /// Strangers yet, in a town where these domains have addresses, too.
+    pub(crate) async fn beside(others: &[&str]) -> Self {
+        let town = Town::new(&[&["a.example", "b.example"], others].concat());
+        let (disk_a, disk_b) = (Arc::new(MemoryStore::new()), Arc::new(MemoryStore::new()));
         let a = town.start_on("a.example", &disk_a).await;
-        let b = town.start("b.example").await;
+        let b = town.start_on("b.example", &disk_b).await;
         let alice = talker(&town, &a, "alice", &[&a, &b]).await;
         let bob = talker(&town, &b, "bob", &[&a, &b]).await;
         Self {
@@ -47,6 +53,7 @@ impl Scene {
             a,
             b,
             disk_a,
+            disk_b,
             alice,
             bob,
             outstanding: None,
@@ -55,7 +62,11 @@ impl Scene {
 
     /// In a room, with "one" and "two" said and everything delivered.
     pub(crate) async fn talking() -> Self {
-        let mut scene = Self::new().await;
+        Self::talking_beside(&[]).await
+    }
+
+    pub(crate) async fn talking_beside(others: &[&str]) -> Self {
+        let mut scene = Self::beside(others).await;
         scene.alice.open(&scene.bob.online.user, &room()).await;
         scene.alice.say("one");
         scene.alice.flush().await;

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
@@ -64,6 +64,10 @@ impl Town {
             town.write_files(name);
         }
         town
+    }
+
+    pub(crate) fn address(&self, name: &str) -> SocketAddr {
+        self.addresses[name]
     }
 
     pub(crate) fn data(&self, name: &str) -> PathBuf {
@@ -175,10 +179,4 @@ impl Running {
             "somebody still holds the provider"
         );
     }
-}
-
-#[allow(dead_code, reason = "for looking at what a test left")]
-pub(crate) fn keep(town: Town) -> PathBuf {
-    let path: &Path = town.folder.path();
-    path.to_owned()
 }
