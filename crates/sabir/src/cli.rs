@@ -10,6 +10,7 @@
 mod account;
 mod agent;
 mod args;
+mod asks;
 mod chat;
 mod events;
 mod failure;
@@ -20,15 +21,14 @@ mod post;
 mod send;
 #[cfg(test)]
 mod tests;
-mod to;
 
 use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use crate::agent::start;
+use crate::address::{self, To};
 use crate::profile::Profile;
-use crate::rpc::caller::Caller;
+use crate::rpc::code::Code;
 use args::{AgentCommand, Cli, Command};
 use failure::{Exit, Failure};
 use out::Out;
@@ -79,9 +79,11 @@ async fn run(cli: Cli, out: &Out) -> Result<(), Failure> {
     }
 }
 
-/// A connection to the agent of a profile that must be there.
-async fn connect(path: &std::path::Path) -> Result<Caller, Failure> {
-    Ok(start::connect(&Profile::open(path)?).await?)
+/// Reads to whom, so that a slip is told before anything happens.
+fn address(text: &str) -> Result<To, Failure> {
+    To::parse(text).map_err(|error| {
+        Failure::new(Exit::Usage, Code::AddressMalformed.name(), error.to_string()).hint(address::HINT)
+    })
 }
 
 /// A command waits for one thing at a time; the agent has work for more than one core.

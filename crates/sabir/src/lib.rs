@@ -14,11 +14,13 @@
 //! * [`rpc`]: the protocol between the two.
 //! * [`agent`]: the owner of the profile.
 //! * [`profile`]: its folder, and where the socket is.
+//! * [`address`]: to whom.
 //! * [`terminal`]: remote text, made fit to be shown.
 //!
 //! Invariant: a face decides nothing. What can be read by whom, what is sent and what failed is settled in the
 //! client library; here it is passed on and put into words.
 
+mod address;
 mod agent;
 mod cli;
 mod profile;

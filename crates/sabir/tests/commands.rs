@@ -198,3 +198,76 @@ fn nobody_reading_is_no_error() {
     let outcome = Outcome::of(child.wait_with_output().unwrap());
     assert_eq!((outcome.code, outcome.stderr.as_str()), (0, ""));
 }
+
+/// A file with a certificate in it.
+fn anchor(profile: &Profile) -> String {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let certificate = rcgen::CertificateParams::new(vec!["a.example".to_owned()])
+        .unwrap()
+        .self_signed(&key)
+        .unwrap();
+    let path = profile.folder.join("anchor.pem");
+    std::fs::write(&path, certificate.pem()).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_provider_that_is_not_there_is_three_and_the_creation_can_go_on_or_start_over() {
+    let profile = Profile::new();
+    let anchor = anchor(&profile);
+    let create = |extra: &[&str]| {
+        // Nobody listens on port 1.
+        let link = "https://a.example/invite/hush-hush#connect=127.0.0.1:1";
+        let args = [
+            &[
+                "account",
+                "create",
+                link,
+                "--name",
+                "alice",
+                "--trust-anchor",
+                &anchor,
+            ],
+            extra,
+        ]
+        .concat();
+        profile.run(&args)
+    };
+    let first = create(&["--json"]);
+    assert_eq!(
+        (first.code, &first.error()["name"]),
+        (3, &"provider_unreachable".into()),
+        "{first:?}"
+    );
+    let again = create(&[]);
+    assert_eq!(again.code, 3, "{again:?}");
+    assert!(
+        again.hints().iter().any(|hint| hint.contains("--start-over")),
+        "{again:?}"
+    );
+    // It survives the agent.
+    assert_eq!(profile.run(&["agent", "stop"]).code, 0);
+    assert_eq!(create(&["--json"]).error()["name"], "provider_unreachable");
+    assert_eq!(
+        create(&["--json", "--start-over"]).error()["name"],
+        "provider_unreachable"
+    );
+    assert_eq!(
+        profile.run(&["--json", "account", "show"]).error()["name"],
+        "no_account"
+    );
+    assert!(!profile.log().contains("hush-hush"), "{}", profile.log());
+}
+
+#[test]
+fn a_damaged_profile_is_told_by_the_agent_that_does_not_start() {
+    let profile = Profile::new();
+    std::fs::write(profile.folder.join("profile.key"), "no key").unwrap();
+    let outcome = profile.run(&["--json", "account", "show"]);
+    assert_eq!(
+        (outcome.code, &outcome.error()["name"]),
+        (1, &"store_failed".into()),
+        "{outcome:?}"
+    );
+    assert_eq!(profile.run(&["agent", "status"]).code, 3);
+}

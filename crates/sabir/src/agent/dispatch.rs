@@ -47,9 +47,13 @@ async fn carry_out(agent: &Agent, method: &str, params: Map<String, Value>) -> R
     let answer = match method {
         ACCOUNT_SHOW => {
             let Nothing {} = read(params)?;
-            result(owner.account().await)
+            result(owner.account())
         }
         ACCOUNT_CREATE => result(owner.create(&agent.profile, read(params)?).await),
+        ACCOUNT_RECOVERY_CODE => {
+            let AccountRecoveryCode { written_down } = read(params)?;
+            result(owner.recovery_code(written_down).await)
+        }
         ROOMS_LIST => {
             let Nothing {} = read(params)?;
             result(owner.rooms().await.map(|rooms| RoomList { rooms }))
@@ -73,7 +77,7 @@ async fn carry_out(agent: &Agent, method: &str, params: Map<String, Value>) -> R
                     format!("a text has 1 to {MAX_TEXT} bytes"),
                 ));
             }
-            result(owner.send(&to, text).await)
+            result(owner.send(&to, &text).await)
         }
         MESSAGE_STATUS => {
             let MessageStatus { local_id, wait_ms } = read(params)?;
@@ -91,11 +95,11 @@ async fn carry_out(agent: &Agent, method: &str, params: Map<String, Value>) -> R
         }
         EVENTS_SUBSCRIBE => {
             let Subscribe { after } = read(params)?;
-            return owner.subscribe(after).await.map(Next::Subscribe);
+            return owner.subscribe(after).map(Next::Subscribe);
         }
         AGENT_STATUS => {
             let Nothing {} = read(params)?;
-            result(Ok(status(agent).await))
+            result(Ok(status(agent)))
         }
         AGENT_STOP => {
             let Nothing {} = read(params)?;
@@ -112,7 +116,7 @@ async fn carry_out(agent: &Agent, method: &str, params: Map<String, Value>) -> R
     Ok(Next::Answer(answer))
 }
 
-async fn status(agent: &Agent) -> AgentStatus {
+fn status(agent: &Agent) -> AgentStatus {
     let connections = *agent.connections.borrow();
     AgentStatus {
         pid: std::process::id(),
@@ -120,9 +124,9 @@ async fn status(agent: &Agent) -> AgentStatus {
         profile: agent.profile.folder().display().to_string(),
         uptime_ms: u64::try_from(agent.started.elapsed().as_millis()).unwrap_or(u64::MAX),
         connections,
-        connection: agent.owner.connection().await,
-        outstanding: agent.owner.outstanding().await.unwrap_or_default(),
-        account: agent.owner.account().await.ok(),
+        connection: agent.owner.connection(),
+        outstanding: agent.owner.outstanding(),
+        account: agent.owner.account().ok(),
     }
 }
 

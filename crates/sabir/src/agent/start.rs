@@ -71,11 +71,24 @@ pub(crate) struct Refusal {
     pub(crate) hints: Vec<String>,
 }
 
-/// Connects to the agent of `profile`, which is started where none runs.
+/// Connects to the agent of `profile`, which is started where none runs. One that dies in this very moment is
+/// replaced too, but not for ever: it may be dying of something that its successor will meet as well.
 ///
 /// # Errors
 /// [`StartError`].
 pub(crate) async fn connect(profile: &Profile) -> Result<Caller, StartError> {
+    for attempt in 1..ATTEMPTS {
+        match connect_once(profile).await {
+            Err(StartError::Ended | StartError::Call(CallError::Gone)) => {
+                tokio::time::sleep(Duration::from_millis(20) * attempt).await;
+            }
+            outcome => return outcome,
+        }
+    }
+    connect_once(profile).await
+}
+
+async fn connect_once(profile: &Profile) -> Result<Caller, StartError> {
     if let Some(caller) = connect_running(profile).await? {
         return Ok(caller);
     }
@@ -167,5 +180,7 @@ async fn start(profile: &Profile) -> Result<(), StartError> {
     }
 }
 
+/// How many agents may die before one is given up.
+const ATTEMPTS: u32 = 8;
 /// How long an agent gets to start or to answer.
 const PATIENCE: Duration = Duration::from_secs(15);

@@ -7,30 +7,56 @@ use sabir_client::invite::Invite;
 use sabir_client::types::Account;
 
 use super::args::{AccountCommand, CreateArgs};
-use super::connect;
+use super::asks::Asks;
 use super::failure::{Exit, Failure};
 use super::out::Out;
-use crate::agent::start;
 use crate::profile::Profile;
 use crate::rpc::code::Code;
-use crate::rpc::methods::{ACCOUNT_CREATE, ACCOUNT_SHOW, AccountCreate, Nothing};
+use crate::rpc::methods::{
+    ACCOUNT_CREATE, ACCOUNT_RECOVERY_CODE, ACCOUNT_SHOW, AccountCreate, AccountCreated, AccountRecoveryCode,
+    Nothing, RecoveryCode,
+};
 use crate::terminal;
 
 pub(super) async fn run(path: &Path, command: AccountCommand, out: &Out) -> Result<(), Failure> {
-    let account: Account = match command {
-        AccountCommand::Show => connect(path).await?.call(ACCOUNT_SHOW, &Nothing {}).await?,
-        AccountCommand::Create(args) => create(path, args, out).await?,
-    };
-    if out.json {
-        return Ok(out.object(&account)?);
+    match command {
+        AccountCommand::Show => {
+            let account: Account = Asks::open(path).await?.ask(ACCOUNT_SHOW, &Nothing {}).await?;
+            if out.json {
+                Ok(out.object(&account)?)
+            } else {
+                print(&account, out)
+            }
+        }
+        AccountCommand::RecoveryCode(args) => {
+            let params = AccountRecoveryCode {
+                written_down: args.written_down,
+            };
+            let code: RecoveryCode = Asks::open(path)
+                .await?
+                .ask(ACCOUNT_RECOVERY_CODE, &params)
+                .await?;
+            if out.json {
+                return Ok(out.object(&code)?);
+            }
+            match &code.recovery_code {
+                Some(code) => out.line(code)?,
+                None => out.talk("You have it on paper; it is no longer kept here."),
+            }
+            Ok(())
+        }
+        AccountCommand::Create(args) => create(path, args, out).await,
     }
+}
+
+fn print(account: &Account, out: &Out) -> Result<(), Failure> {
     out.line(&format!("address   {}", terminal::one_line(&account.address)))?;
     out.line(&format!("provider  {}", terminal::one_line(&account.provider)))?;
     out.line(&format!("device    {}", terminal::one_line(&account.device_name)))?;
     Ok(())
 }
 
-async fn create(path: &Path, args: CreateArgs, out: &Out) -> Result<Account, Failure> {
+async fn create(path: &Path, args: CreateArgs, out: &Out) -> Result<(), Failure> {
     // What is wrong with the command line is said before anything is made.
     if let Err(error) = Invite::parse(&args.invite) {
         let failure = Failure::new(Exit::Usage, Code::InviteMalformed.name(), error.to_string());
@@ -38,22 +64,24 @@ async fn create(path: &Path, args: CreateArgs, out: &Out) -> Result<Account, Fai
     }
     let trust_anchor = args.trust_anchor.as_deref().map(read_anchor).transpose()?;
     let profile = Profile::create(path)?;
-    let mut agent = start::connect(&profile).await?;
+    let mut agent = Asks::of(profile).await?;
     let params = AccountCreate {
         invite: args.invite,
         name: args.name,
         device_name: args.device_name,
         trust_anchor,
+        start_over: args.start_over,
     };
-    let account: Account = agent.call(ACCOUNT_CREATE, &params).await?;
-    if !out.json {
-        out.talk(&format!(
-            "Your account is ready in {}.",
-            profile.folder().display()
-        ));
-        out.talk("hint: say hello to somebody: sabir chat ADDRESS");
+    let created: AccountCreated = agent.ask_once(ACCOUNT_CREATE, &params).await?;
+    if out.json {
+        return Ok(out.object(&created)?);
     }
-    Ok(account)
+    print(&created.account, out)?;
+    out.line(&format!("recovery  {}", created.recovery_code))?;
+    out.talk("Your account is ready. The recovery code is the one way back to it when all devices are lost.");
+    out.talk("hint: write it down on paper, then: sabir account recovery-code --written-down");
+    out.talk("hint: say hello to somebody: sabir chat ADDRESS");
+    Ok(())
 }
 
 fn read_anchor(path: &Path) -> Result<String, Failure> {

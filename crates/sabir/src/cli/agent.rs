@@ -95,7 +95,9 @@ pub(super) async fn status(path: &Path, out: &Out) -> Result<(), Failure> {
         out.line(&format!("provider     {}", events::connection(*connection)))?;
     }
     out.line(&format!("connections  {}", status.connections))?;
-    out.line(&format!("to be sent   {}", status.outstanding))?;
+    if let Some(outstanding) = status.outstanding {
+        out.line(&format!("to be sent   {outstanding}"))?;
+    }
     Ok(())
 }
 

@@ -50,6 +50,8 @@ pub(super) enum AccountCommand {
     Create(CreateArgs),
     /// Show the profile's account
     Show,
+    /// Show the recovery code, until you say that you have written it down
+    RecoveryCode(RecoveryArgs),
 }
 
 #[derive(Debug, Args)]
@@ -66,6 +68,16 @@ pub(super) struct CreateArgs {
     /// Trust these certificates (PEM) for providers, in place of the system's
     #[arg(long, value_name = "FILE")]
     pub(super) trust_anchor: Option<PathBuf>,
+    /// Forget an account that was begun here and not finished
+    #[arg(long)]
+    pub(super) start_over: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RecoveryArgs {
+    /// It is on paper: forget it here
+    #[arg(long)]
+    pub(super) written_down: bool,
 }
 
 #[derive(Debug, Args)]

@@ -9,27 +9,25 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use sabir_client::types::{Event, Message, MessageState, Notice, Outgoing, Room, RoomKind};
+use sabir_client::types::{Connection, Event, Message, MessageState, Notice, Outgoing, Room};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::Instant;
 
 use super::args::ChatArgs;
 use super::failure::{Exit, Failure};
-use super::history::newest;
+use super::history::{belonging, newest};
 use super::input::{Input, Typed};
 use super::out::{self, Out};
 use super::post::{self, Post};
-use super::to::To;
-use super::{connect, events, to};
+use super::{address, events};
+use crate::address::To;
 use crate::rpc::caller::{CallError, Caller};
-use crate::rpc::methods::{
-    EVENTS_SUBSCRIBE, MESSAGE_STATUS, MessageStatus, Nothing, ROOMS_LIST, RoomList, Subscribe, Subscribed,
-    Told,
-};
+use crate::rpc::code::Code;
+use crate::rpc::methods::{MESSAGE_STATUS, MessageStatus, Nothing, ROOMS_LIST, RoomList, Told};
 use crate::terminal;
 
 pub(super) async fn run(path: &Path, args: ChatArgs, out: &Out) -> Result<(), Failure> {
-    let to = to::check(&args.to)?;
+    let to = address(&args.to)?;
     let mut chat = Chat::open(path, to, *out).await?;
     let mut input =
         Input::open().map_err(|error| Failure::system("standard input cannot be read", &error))?;
@@ -38,7 +36,7 @@ pub(super) async fn run(path: &Path, args: ChatArgs, out: &Out) -> Result<(), Fa
     if input.is_terminal() && !out.json {
         out.talk(&format!(
             "You talk to {}; each line is a message, Ctrl-D ends.",
-            terminal::one_line(chat.name())
+            terminal::one_line(&chat.name)
         ));
     }
     chat.talk(&mut input, Duration::from_secs(args.wait.into())).await
@@ -47,8 +45,9 @@ pub(super) async fn run(path: &Path, args: ChatArgs, out: &Out) -> Result<(), Fa
 struct Chat {
     path: PathBuf,
     to: To,
+    name: String,
     out: Out,
-    asks: Post,
+    post: Post,
     told: Caller,
     cursor: u64,
     /// Rooms that belong to this conversation: one, once it exists.
@@ -57,65 +56,56 @@ struct Chat {
     open: BTreeSet<u64>,
     /// Everything typed here, by local id: it stands on the screen already.
     typed: BTreeSet<u64>,
-    /// Own or other, by id: what has been shown.
-    newest_shown: u64,
+    /// What the history has shown, by id.
+    shown: BTreeSet<u64>,
+    /// How the provider was reached when it was last told; at first only a disturbance is told.
+    connection: Connection,
     failed: Option<Failure>,
 }
 
 impl Chat {
     async fn open(path: &Path, to: To, out: Out) -> Result<Self, Failure> {
-        let name = match &to {
-            To::Person(name) | To::Room(name) => name,
-        };
-        let asks = Post::open(path, name).await?;
-        let (told, cursor) = subscribe(path, None).await?;
+        let name = to.name();
+        let post = Post::open(path, &name).await?;
+        let (told, cursor) = events::subscribe(path, None).await?;
         let mut chat = Self {
             path: path.to_owned(),
             to,
+            name,
             out,
-            asks,
+            post,
             told,
             cursor,
             rooms: BTreeSet::new(),
             open: BTreeSet::new(),
             typed: BTreeSet::new(),
-            newest_shown: 0,
+            shown: BTreeSet::new(),
+            connection: Connection::Online,
             failed: None,
         };
-        let list: RoomList = chat.asks.agent().call(ROOMS_LIST, &Nothing {}).await?;
-        list.rooms.iter().for_each(|room| chat.learn(room));
+        let list: RoomList = chat.post.asks().ask(ROOMS_LIST, &Nothing {}).await?;
+        chat.learn(&list.rooms);
         match &chat.to {
-            To::Room(room) if !chat.rooms.contains(room) => {
-                let failure = Failure::new(Exit::Failed, "room_unknown", "you are not in this room");
-                Err(failure.hint("to see where you are: sabir rooms"))
+            To::Room(_) if chat.rooms.is_empty() => {
+                let failure =
+                    Failure::new(Exit::Failed, Code::RoomUnknown.name(), "you are not in this room");
+                Err(failure.hint("to see which there are: sabir rooms"))
             }
             _ => Ok(chat),
         }
     }
 
-    fn name(&self) -> &str {
-        match &self.to {
-            To::Person(name) | To::Room(name) => name,
-        }
-    }
-
-    fn learn(&mut self, room: &Room) {
-        let ours = match &self.to {
-            To::Person(person) => room.kind == RoomKind::Direct && room.with.as_ref() == Some(person),
-            To::Room(identifier) => room.room == *identifier,
-        };
-        if ours {
-            self.rooms.insert(room.room.clone());
-        }
+    fn learn(&mut self, rooms: &[Room]) {
+        self.rooms.extend(belonging(rooms, &self.to));
     }
 
     async fn show_history(&mut self, count: usize, input: &Input) -> Result<(), Failure> {
         if count == 0 || self.rooms.is_empty() {
             return Ok(());
         }
-        let name = self.name().to_owned();
-        for message in newest(self.asks.agent(), &name, count).await? {
-            self.newest_shown = self.newest_shown.max(message.id);
+        let rooms: Vec<String> = self.rooms.iter().cloned().collect();
+        for message in newest(self.post.asks(), &rooms, count).await? {
+            self.shown.insert(message.id);
             if self.out.json {
                 let notice = Notice {
                     cursor: self.cursor,
@@ -157,7 +147,7 @@ impl Chat {
                 },
                 told = self.told.next_event::<Told>() => match told {
                     Ok(told) => self.hear(told.notice, input).await?,
-                    Err(CallError::Gone) => self.reconnect().await?,
+                    Err(CallError::Gone) => self.follow().await?,
                     Err(error) => return Err(error.into()),
                 },
                 _ = interrupt.recv() => return self.leave(),
@@ -173,7 +163,7 @@ impl Chat {
         if line.trim().is_empty() {
             return Ok(());
         }
-        let sent = match self.asks.write_down(&line).await {
+        let sent = match self.post.write_down(&line).await {
             Ok(sent) => sent,
             Err(failure) if failure.exit == Exit::Failed => return self.fail(failure, input),
             Err(failure) => return Err(failure),
@@ -186,7 +176,7 @@ impl Chat {
     async fn hear(&mut self, notice: Notice, input: &Input) -> Result<(), Failure> {
         self.cursor = notice.cursor;
         match &notice.event {
-            Event::RoomAdded { room } | Event::RoomChanged { room } => self.learn(room),
+            Event::RoomAdded { room } | Event::RoomChanged { room } => self.learn(std::slice::from_ref(room)),
             Event::Missed => self.look_again(input).await?,
             _ => {}
         }
@@ -197,7 +187,7 @@ impl Chat {
             Event::MessageAdded { message } => {
                 let here = self.here(&message);
                 let typed_here = message.local_id.is_some_and(|id| self.typed.contains(&id));
-                if here && !typed_here && !self.out.json && message.id > self.newest_shown {
+                if here && !typed_here && !self.out.json && !self.shown.contains(&message.id) {
                     input.print(&out::message(&message))?;
                 }
                 self.changed(&message, input)
@@ -206,7 +196,11 @@ impl Chat {
             Event::Alarm { room, text } if self.rooms.contains(&room) && !self.out.json => {
                 Ok(input.print(&format!("attention: {}", terminal::one_line(&text)))?)
             }
-            Event::Connection { state } if !self.out.json && input.is_terminal() => {
+            Event::Connection { state } if state != self.connection => {
+                self.connection = state;
+                if self.out.json || !input.is_terminal() {
+                    return Ok(());
+                }
                 Ok(input.print(&format!("[provider: {}]", events::connection(state)))?)
             }
             _ => Ok(()),
@@ -268,16 +262,15 @@ impl Chat {
                 local_id,
                 wait_ms: None,
             };
-            let sent: Outgoing = self.asks.agent().call(MESSAGE_STATUS, &params).await?;
+            let sent: Outgoing = self.post.asks().ask(MESSAGE_STATUS, &params).await?;
             self.settled(&sent, input)?;
         }
         Ok(())
     }
 
-    /// The agent is gone: finds or starts the next one, and goes on behind the last event seen.
-    async fn reconnect(&mut self) -> Result<(), Failure> {
-        self.asks.reconnect().await?;
-        let (told, _) = subscribe(&self.path, Some(self.cursor)).await?;
+    /// The agent is gone: goes on behind the last event seen, with the next one.
+    async fn follow(&mut self) -> Result<(), Failure> {
+        let (told, _) = events::subscribe(&self.path, Some(self.cursor)).await?;
         self.told = told;
         Ok(())
     }
@@ -290,10 +283,4 @@ impl Chat {
             (None, open) => Err(post::waiting(open, None)),
         }
     }
-}
-
-async fn subscribe(path: &Path, after: Option<u64>) -> Result<(Caller, u64), Failure> {
-    let mut caller = connect(path).await?;
-    let subscribed: Subscribed = caller.call(EVENTS_SUBSCRIBE, &Subscribe { after }).await?;
-    Ok((caller, subscribed.cursor))
 }

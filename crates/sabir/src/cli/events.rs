@@ -5,32 +5,43 @@ use std::path::Path;
 use sabir_client::types::{Connection, Event};
 
 use super::args::WatchArgs;
-use super::connect;
+use super::asks::Asks;
 use super::failure::Failure;
 use super::out::{self, Out};
+use crate::rpc::caller::{CallError, Caller};
 use crate::rpc::methods::{EVENTS_SUBSCRIBE, Subscribe, Subscribed, Told};
 use crate::terminal;
 
 /// Prints events until it is interrupted.
 pub(super) async fn watch(path: &Path, args: WatchArgs, out: &Out) -> Result<(), Failure> {
-    let mut agent = connect(path).await?;
-    let params = Subscribe { after: args.after };
-    let subscribed: Subscribed = agent.call(EVENTS_SUBSCRIBE, &params).await?;
-    out.talk(&format!(
-        "Watching from cursor {} on; Ctrl-C ends.",
-        subscribed.cursor
-    ));
+    let (mut agent, mut cursor) = subscribe(path, args.after).await?;
+    out.talk(&format!("Watching from cursor {} on; Ctrl-C ends.", cursor));
     loop {
         let told: Told = tokio::select! {
-            told = agent.next_event() => told?,
+            told = agent.next_event::<Told>() => match told {
+                // It died; the next one goes on behind the last event.
+                Err(CallError::Gone) => {
+                    (agent, _) = subscribe(path, Some(cursor)).await?;
+                    continue;
+                }
+                told => told?,
+            },
             _ = tokio::signal::ctrl_c() => return Ok(()),
         };
+        cursor = told.notice.cursor;
         if out.json {
             out.object(&told.notice)?;
         } else if let Some(line) = describe(&told.notice.event) {
             out.line(&line)?;
         }
     }
+}
+
+/// A connection of its own on which events arrive, and where they begin.
+pub(super) async fn subscribe(path: &Path, after: Option<u64>) -> Result<(Caller, u64), Failure> {
+    let mut asks = Asks::open(path).await?;
+    let subscribed: Subscribed = asks.ask(EVENTS_SUBSCRIBE, &Subscribe { after }).await?;
+    Ok((asks.into_caller(), subscribed.cursor))
 }
 
 /// An event as people read it; nothing for what they need not see.

@@ -1,20 +1,23 @@
 //! `sabir rooms` and `sabir log`.
 
+use std::collections::VecDeque;
 use std::path::Path;
 
-use sabir_client::types::{Message, Room};
+use sabir_client::types::{Message, Room, RoomKind};
 
+use super::address;
 use super::args::LogArgs;
-use super::failure::Failure;
+use super::asks::Asks;
+use super::failure::{Exit, Failure};
 use super::out::{self, Out};
-use super::{connect, to};
-use crate::rpc::caller::Caller;
+use crate::address::To;
+use crate::rpc::code::Code;
 use crate::rpc::methods::{LogPage, MAX_PAGE, Nothing, ROOM_LOG, ROOMS_LIST, RoomList, RoomLog};
 use crate::terminal;
 
 /// Lists rooms, one object or some lines each.
 pub(super) async fn rooms(path: &Path, out: &Out) -> Result<(), Failure> {
-    let list: RoomList = connect(path).await?.call(ROOMS_LIST, &Nothing {}).await?;
+    let list: RoomList = Asks::open(path).await?.ask(ROOMS_LIST, &Nothing {}).await?;
     if out.json {
         return Ok(out.object(&list)?);
     }
@@ -41,25 +44,32 @@ fn describe(room: &Room) -> String {
     }
     if let Some(last) = &room.last {
         let text: String = terminal::one_line(&last.text).chars().take(60).collect();
+        let from = terminal::one_line(&last.from);
         out.push_str(&format!(
-            "\n  {}  {}: {text}",
-            terminal::utc(last.timestamp_ms),
-            terminal::one_line(&last.from)
+            "\n  {}  {from}: {text}",
+            terminal::utc(last.timestamp_ms)
         ));
     }
     out
 }
 
-/// Prints a room's messages, oldest first.
+/// Prints a conversation's messages, oldest first.
 pub(super) async fn log(path: &Path, args: LogArgs, out: &Out) -> Result<(), Failure> {
-    to::check(&args.room)?;
-    let mut agent = connect(path).await?;
+    let to = address(&args.room)?;
+    let mut agent = Asks::open(path).await?;
     let limit = if args.limit == 0 {
         usize::MAX
     } else {
         usize::try_from(args.limit).unwrap_or(usize::MAX)
     };
-    for message in newest(&mut agent, &args.room, limit).await? {
+    let list: RoomList = agent.ask(ROOMS_LIST, &Nothing {}).await?;
+    let rooms = belonging(&list.rooms, &to);
+    if rooms.is_empty() {
+        let message = format!("there is no conversation with {}", to.name());
+        return Err(Failure::new(Exit::Failed, Code::RoomUnknown.name(), message)
+            .hint("to see which there are: sabir rooms"));
+    }
+    for message in newest(&mut agent, &rooms, limit).await? {
         if out.json {
             out.object(&message)?;
         } else {
@@ -69,24 +79,106 @@ pub(super) async fn log(path: &Path, args: LogArgs, out: &Out) -> Result<(), Fai
     Ok(())
 }
 
+/// The rooms of a conversation. With a person there may be several direct ones: both may have opened one at once.
+pub(super) fn belonging(rooms: &[Room], to: &To) -> Vec<String> {
+    let name = to.name();
+    let belongs = |room: &&Room| match to {
+        To::Person(_) => room.kind == RoomKind::Direct && room.with.as_ref() == Some(&name),
+        To::Room(_) => room.room == name,
+    };
+    rooms
+        .iter()
+        .filter(belongs)
+        .map(|room| room.room.clone())
+        .collect()
+}
+
+/// The newest `limit` messages of some rooms, oldest first.
+pub(super) async fn newest(
+    agent: &mut Asks,
+    rooms: &[String],
+    limit: usize,
+) -> Result<Vec<Message>, Failure> {
+    let mut timelines = Vec::new();
+    for room in rooms {
+        timelines.push(timeline(agent, room, limit).await?);
+    }
+    let mut messages = merge(timelines);
+    let over = messages.len().saturating_sub(limit);
+    messages.drain(..over);
+    Ok(messages)
+}
+
 /// The newest `limit` messages of a room, oldest first, page by page.
-pub(super) async fn newest(agent: &mut Caller, room: &str, limit: usize) -> Result<Vec<Message>, Failure> {
-    // Newest page first, each in its own order: put together from the back.
-    let mut pages: Vec<Vec<Message>> = Vec::new();
-    let (mut left, mut before) = (limit, None);
-    while left > 0 {
+async fn timeline(agent: &mut Asks, room: &str, limit: usize) -> Result<VecDeque<Message>, Failure> {
+    let mut messages = VecDeque::new();
+    let mut before = None;
+    while messages.len() < limit {
+        let most = limit.saturating_sub(messages.len()).min(MAX_PAGE);
         let params = RoomLog {
             room: room.to_owned(),
             before,
-            limit: Some(left.min(MAX_PAGE)),
+            limit: Some(most),
         };
-        let page: LogPage = agent.call(ROOM_LOG, &params).await?;
-        left = left.saturating_sub(page.messages.len());
+        let page: LogPage = agent.ask(ROOM_LOG, &params).await?;
         before = page.before;
-        pages.push(page.messages);
+        for message in page.messages.into_iter().rev() {
+            messages.push_front(message);
+        }
         if before.is_none() {
             break;
         }
     }
-    Ok(pages.into_iter().rev().flatten().collect())
+    Ok(messages)
+}
+
+/// Several rooms' messages as one list: by time, but never against a room's own order, which is its hub's and not
+/// a clock's.
+fn merge(mut timelines: Vec<VecDeque<Message>>) -> Vec<Message> {
+    let mut merged = Vec::new();
+    loop {
+        let first = timelines
+            .iter_mut()
+            .filter(|timeline| !timeline.is_empty())
+            .min_by_key(|timeline| timeline.front().map(|message| message.timestamp_ms));
+        match first.and_then(VecDeque::pop_front) {
+            Some(message) => merged.push(message),
+            None => return merged,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sabir_client::types::MessageState;
+
+    fn message(room: &str, position: u64, timestamp_ms: u64) -> Message {
+        Message {
+            room: room.to_owned(),
+            id: 0,
+            position,
+            message_id: None,
+            local_id: None,
+            from: "bob@b.example".to_owned(),
+            text: String::new(),
+            timestamp_ms,
+            state: MessageState::Received,
+            own: false,
+            verified: true,
+            problem: None,
+        }
+    }
+
+    #[test]
+    fn rooms_are_merged_by_time_and_keep_their_own_order() {
+        let a = VecDeque::from([message("a", 1, 10), message("a", 2, 5), message("a", 3, 30)]);
+        let b = VecDeque::from([message("b", 1, 8), message("b", 2, 20)]);
+        let merged = merge(vec![a, b, VecDeque::new()]);
+        let order: Vec<_> = merged
+            .iter()
+            .map(|message| (message.room.as_str(), message.position))
+            .collect();
+        assert_eq!(order, [("b", 1), ("a", 1), ("a", 2), ("b", 2), ("a", 3)]);
+    }
 }

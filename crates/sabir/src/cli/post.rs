@@ -5,15 +5,15 @@
 //! read anew, and only a message that is not among them is sent again. Two commands that send the same text to
 //! the same people in the same moment as the agent dies may be taken for one another.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use sabir_client::types::{Message, MessageState, Outgoing};
 use tokio::time::Instant;
 
-use super::connect;
+use super::asks::{ATTEMPTS, Asks};
 use super::failure::{Exit, Failure};
-use crate::rpc::caller::{CallError, Caller};
+use crate::rpc::caller::CallError;
 use crate::rpc::code::Code;
 use crate::rpc::methods::{
     LogPage, MAX_WAIT_MS, MESSAGE_SEND, MESSAGE_STATUS, MessageSend, MessageStatus, ROOM_LOG, RoomLog,
@@ -22,8 +22,7 @@ use crate::rpc::methods::{
 /// Sends to one person or room.
 #[derive(Debug)]
 pub(super) struct Post {
-    profile: PathBuf,
-    agent: Caller,
+    asks: Asks,
     to: String,
     /// The highest local id that was given out before the message at hand.
     latest: u64,
@@ -32,10 +31,9 @@ pub(super) struct Post {
 impl Post {
     /// Finds or starts the agent.
     pub(super) async fn open(profile: &Path, to: &str) -> Result<Self, Failure> {
-        let agent = connect(profile).await?;
+        let asks = Asks::open(profile).await?;
         let mut post = Self {
-            profile: profile.to_owned(),
-            agent,
+            asks,
             to: to.to_owned(),
             latest: 0,
         };
@@ -49,15 +47,9 @@ impl Post {
         Ok(post)
     }
 
-    /// The connection, for other questions.
-    pub(super) fn agent(&mut self) -> &mut Caller {
-        &mut self.agent
-    }
-
-    /// Finds or starts the agent again.
-    pub(super) async fn reconnect(&mut self) -> Result<(), Failure> {
-        self.agent = connect(&self.profile).await?;
-        Ok(())
+    /// For other questions.
+    pub(super) fn asks(&mut self) -> &mut Asks {
+        &mut self.asks
     }
 
     /// Returns once the message is on disk.
@@ -67,10 +59,10 @@ impl Post {
             text: text.to_owned(),
         };
         for _ in 0..ATTEMPTS {
-            let outcome = self.agent.call::<_, Outgoing>(MESSAGE_SEND, &params).await;
+            let outcome = self.asks.ask_once::<_, Outgoing>(MESSAGE_SEND, &params).await;
             let sent = match outcome {
                 Err(CallError::Gone) => {
-                    self.reconnect().await?;
+                    self.asks.again().await?;
                     let newest = self.newest().await?;
                     let Some(taken) = newest.into_iter().rev().find(|message| self.is_it(message, text))
                     else {
@@ -79,7 +71,7 @@ impl Post {
                     outgoing(&taken)
                 }
                 Err(CallError::Refused(error)) if error.code == Code::Stopping.number() => {
-                    self.reconnect().await?;
+                    self.asks.again().await?;
                     continue;
                 }
                 outcome => outcome?,
@@ -109,13 +101,7 @@ impl Post {
                 local_id: sent.local_id,
                 wait_ms: Some(wait_ms),
             };
-            sent = match self.agent.call(MESSAGE_STATUS, &params).await {
-                Err(CallError::Gone) => {
-                    self.reconnect().await?;
-                    continue;
-                }
-                outcome => outcome?,
-            };
+            sent = self.asks.ask(MESSAGE_STATUS, &params).await?;
         }
         Ok(sent)
     }
@@ -130,11 +116,11 @@ impl Post {
             before: None,
             limit: Some(NEWEST),
         };
-        match self.agent.call::<_, LogPage>(ROOM_LOG, &params).await {
+        match self.asks.ask::<_, LogPage>(ROOM_LOG, &params).await {
             Ok(page) => Ok(page.messages),
             // The first message to somebody makes the room.
-            Err(CallError::Refused(error)) if error.code == Code::RoomUnknown.number() => Ok(Vec::new()),
-            Err(error) => Err(error.into()),
+            Err(failure) if failure.name == Code::RoomUnknown.name() => Ok(Vec::new()),
+            Err(failure) => Err(failure),
         }
     }
 }
@@ -173,7 +159,5 @@ pub(super) fn waiting(count: usize, problem: Option<&str>) -> Failure {
         .hint("do not send it again; to see where it stands: sabir log ADDRESS")
 }
 
-/// How often an agent may die over one message.
-const ATTEMPTS: usize = 5;
 /// Messages among which one is looked for.
 const NEWEST: usize = 200;

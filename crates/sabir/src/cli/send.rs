@@ -6,16 +6,16 @@ use std::time::Duration;
 
 use sabir_client::types::MessageState;
 
+use super::address;
 use super::args::SendArgs;
 use super::failure::{Exit, Failure};
 use super::out::Out;
 use super::post::{self, Post};
-use super::to;
 use crate::rpc::code::Code;
 use crate::rpc::methods::MAX_TEXT;
 
 pub(super) async fn run(path: &Path, args: SendArgs, out: &Out) -> Result<(), Failure> {
-    to::check(&args.to)?;
+    address(&args.to)?;
     let text = if args.text == "-" {
         read_input()?
     } else {

@@ -5,8 +5,10 @@ use serde::{Deserialize, Serialize};
 
 /// `account.show`. Result: [`Account`].
 pub(crate) const ACCOUNT_SHOW: &str = "account.show";
-/// `account.create`. Parameters: [`AccountCreate`]. Result: [`Account`].
+/// `account.create`. Parameters: [`AccountCreate`]. Result: [`AccountCreated`].
 pub(crate) const ACCOUNT_CREATE: &str = "account.create";
+/// `account.recovery_code`. Parameters: [`AccountRecoveryCode`]. Result: [`RecoveryCode`].
+pub(crate) const ACCOUNT_RECOVERY_CODE: &str = "account.recovery_code";
 /// `rooms.list`. Result: [`RoomList`].
 pub(crate) const ROOMS_LIST: &str = "rooms.list";
 /// `room.log`. Parameters: [`RoomLog`]. Result: [`LogPage`].
@@ -29,6 +31,7 @@ pub(crate) const SUBSCRIPTION_ENDED: &str = "subscription.ended";
 pub(crate) const ALL: &[&str] = &[
     ACCOUNT_SHOW,
     ACCOUNT_CREATE,
+    ACCOUNT_RECOVERY_CODE,
     ROOMS_LIST,
     ROOM_LOG,
     MESSAGE_SEND,
@@ -71,6 +74,35 @@ pub(crate) struct AccountCreate {
     /// Certificates in PEM to trust for providers, in place of the system's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) trust_anchor: Option<String>,
+    /// Forget an account that was begun and not finished.
+    #[serde(default)]
+    pub(crate) start_over: bool,
+}
+
+/// Result of `account.create`.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct AccountCreated {
+    /// The account.
+    #[serde(flatten)]
+    pub(crate) account: Account,
+    /// What the person is to write down.
+    pub(crate) recovery_code: String,
+}
+
+/// Parameters of `account.recovery_code`.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AccountRecoveryCode {
+    /// The person has it on paper: forget it.
+    #[serde(default)]
+    pub(crate) written_down: bool,
+}
+
+/// Result of `account.recovery_code`.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct RecoveryCode {
+    /// Null once it was written down.
+    pub(crate) recovery_code: Option<String>,
 }
 
 /// Result of `rooms.list`.
@@ -167,8 +199,8 @@ pub(crate) struct AgentStatus {
     pub(crate) connections: usize,
     /// Whether the provider is reached; absent without an account.
     pub(crate) connection: Option<sabir_client::types::Connection>,
-    /// Messages that wait to be accepted.
-    pub(crate) outstanding: u64,
+    /// Messages that wait to be accepted; null until they were counted.
+    pub(crate) outstanding: Option<usize>,
     /// The account; absent without one.
     pub(crate) account: Option<Account>,
 }

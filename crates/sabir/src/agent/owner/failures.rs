@@ -1,0 +1,126 @@
+//! What the client library says, in the codes of the registry.
+
+use sabir_client::ClientError;
+use sabir_client::account::AccountError;
+use sabir_client::store::{KeyFileError, StoreError};
+use sabir_client::transport::{AnchorError, TransportError};
+
+use crate::address;
+use crate::rpc::code::Code;
+use crate::rpc::message::Failure;
+
+/// There is no account.
+pub(super) fn no_account() -> Failure {
+    Failure::new(Code::NoAccount, "this profile has no account yet")
+        .hint("make one with an invite link: sabir account create LINK --name NAME")
+}
+
+/// Of accounts.
+pub(super) fn account(error: AccountError) -> Failure {
+    let message = error.to_string();
+    match error {
+        AccountError::Exists => Failure::new(Code::AccountExists, message)
+            .hint("one profile is one account; for another, choose another folder: --profile DIR"),
+        AccountError::Missing => no_account(),
+        AccountError::Name(_) => Failure::new(Code::NameRefused, message),
+        AccountError::Refused(why) if why.contains("invite") => {
+            Failure::new(Code::InviteRefused, message).hint("ask your provider for a new invite link")
+        }
+        AccountError::Refused(_) => {
+            Failure::new(Code::NameRefused, message).hint("choose another name: --name NAME")
+        }
+        AccountError::DeviceRefused(_) => Failure::new(Code::ProviderRefused, message),
+        AccountError::Certificate(_) => Failure::new(Code::ProviderUnverified, message)
+            .hint("nothing of what the provider sent is used; tell its operator"),
+        AccountError::Transport(error) => {
+            let failure = transport(&error);
+            match failure.code {
+                Code::ProviderUnreachable => failure.hint(
+                    "the same command goes on where this one ended; for another invite or name add --start-over",
+                ),
+                _ => failure,
+            }
+        }
+        AccountError::Anchors(error) => anchors(error),
+        AccountError::Store(error) => store(error),
+        _ => internal(&error),
+    }
+}
+
+/// Of the client at work.
+pub(super) fn client(error: ClientError) -> Failure {
+    let message = error.to_string();
+    match error {
+        ClientError::Address(_) => Failure::new(Code::AddressMalformed, message).hint(address::HINT),
+        ClientError::Yourself => Failure::new(Code::AddressMalformed, message).hint("write to somebody else"),
+        ClientError::NoRoom => {
+            Failure::new(Code::RoomUnknown, message).hint("to see which there are: sabir rooms")
+        }
+        ClientError::NoMessage => Failure::new(Code::MessageUnknown, message),
+        ClientError::Text => Failure::new(Code::TextRefused, message),
+        ClientError::Closed(_) => Failure::new(Code::RoomBlocked, message),
+        ClientError::Stopped => Failure::new(Code::Stopping, "the agent is stopping"),
+        ClientError::Account(error) => account(error),
+        ClientError::Store(error) => store(error),
+        ClientError::Transport(error) => transport(&error),
+        ClientError::UnknownProvider(_) => Failure::new(Code::ProviderUnreachable, message),
+        ClientError::Refused(_) => Failure::new(Code::ProviderRefused, message),
+        _ => internal(&error),
+    }
+}
+
+/// Of trust anchors.
+pub(super) fn anchors(error: AnchorError) -> Failure {
+    Failure::new(Code::AnchorMalformed, error.to_string())
+}
+
+/// Of the connection to the provider.
+pub(super) fn transport(error: &TransportError) -> Failure {
+    let message = causes(error);
+    match error {
+        TransportError::Unreachable { .. }
+        | TransportError::Broken(_)
+        | TransportError::Timeout
+        | TransportError::Busy { .. } => Failure::new(Code::ProviderUnreachable, message),
+        TransportError::Identity { .. } => Failure::new(Code::ProviderUnverified, message),
+        _ => Failure::new(Code::ProviderRefused, message),
+    }
+}
+
+/// Of the profile on disk.
+pub(super) fn store(error: StoreError) -> Failure {
+    match &error {
+        StoreError::Missing => no_account(),
+        StoreError::Key(KeyFileError::PassphraseNeeded | KeyFileError::WrongPassphrase) => {
+            Failure::new(Code::Locked, causes(&error))
+        }
+        StoreError::Locked => Failure::new(Code::StoreFailed, causes(&error))
+            .hint("only the agent may have it open: find the process that holds the file named lock"),
+        _ => {
+            tracing::error!(error = %causes(&error), "the profile cannot be used");
+            Failure::new(Code::StoreFailed, causes(&error))
+        }
+    }
+}
+
+/// A fault of ours.
+pub(super) fn internal(error: &dyn std::error::Error) -> Failure {
+    tracing::error!(error = %causes(error), "a fault of the program");
+    Failure::new(Code::Internal, causes(error))
+}
+
+/// An error and what it came from, in one line.
+fn causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(source) = cause {
+        let part = source.to_string();
+        // Transparent errors say what their cause says.
+        if !text.ends_with(&part) {
+            text.push_str(": ");
+            text.push_str(&part);
+        }
+        cause = source.source();
+    }
+    text
+}
