@@ -10,6 +10,7 @@
 
 mod binaries;
 mod error;
+pub mod load;
 mod pki;
 mod profile;
 mod provider;
@@ -21,4 +22,4 @@ pub use error::TownError;
 pub use pki::Authority;
 pub use profile::Profile;
 pub use provider::Provider;
-pub use town::Town;
+pub use town::{Town, find};

@@ -103,6 +103,49 @@ impl Provider {
         self.child.as_ref().map(Child::id)
     }
 
+    /// Its resident memory, in KiB.
+    ///
+    /// # Errors
+    /// [`TownError`] where it does not run.
+    pub fn resident_kib(&self) -> Result<u64, TownError> {
+        let status = self.proc_file("status")?;
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:"))
+            .unwrap_or_default();
+        let number = line
+            .split_whitespace()
+            .next()
+            .and_then(|number| number.parse().ok());
+        number.ok_or_else(|| TownError::Wrong("no VmRSS".to_owned()))
+    }
+
+    /// The CPU time it has used, in seconds.
+    ///
+    /// # Errors
+    /// [`TownError`] where it does not run.
+    pub fn cpu_seconds(&self) -> Result<f64, TownError> {
+        let stat = self.proc_file("stat")?;
+        // The name in parentheses may hold spaces; user and system time are the 12th and 13th field after it.
+        let fields = stat.rsplit_once(')').map(|(_, rest)| rest).unwrap_or_default();
+        let ticks: f64 = fields
+            .split_whitespace()
+            .skip(11)
+            .take(2)
+            .filter_map(|field| field.parse::<f64>().ok())
+            .sum();
+        // The kernel counts in hundredths of a second towards programs.
+        Ok(ticks / 100.0)
+    }
+
+    fn proc_file(&self, name: &str) -> Result<String, TownError> {
+        let pid = self
+            .pid()
+            .ok_or_else(|| TownError::Wrong(format!("{} does not run", self.domain)))?;
+        std::fs::read_to_string(format!("/proc/{pid}/{name}"))
+            .map_err(TownError::io(format!("reading /proc/{pid}/{name}")))
+    }
+
     /// Kills it with SIGKILL, as a crash would.
     pub fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {

@@ -26,7 +26,23 @@ impl Town {
     pub fn new(domains: &[&str]) -> Result<Self, TownError> {
         let temporary = TempDir::with_prefix("sabir-").map_err(TownError::io("making a folder"))?;
         let folder = temporary.path().to_owned();
-        Self::build(folder, Some(temporary), Binaries::beside_this()?, domains)
+        Self::build(
+            folder,
+            Some(temporary),
+            Binaries::beside_this()?,
+            domains,
+            "debug",
+        )
+    }
+
+    /// As [`Town::new`], with providers that log only what may wake somebody.
+    ///
+    /// # Errors
+    /// [`TownError`].
+    pub fn quiet(domains: &[&str]) -> Result<Self, TownError> {
+        let temporary = TempDir::with_prefix("sabir-").map_err(TownError::io("making a folder"))?;
+        let folder = temporary.path().to_owned();
+        Self::build(folder, Some(temporary), Binaries::beside_this()?, domains, "warn")
     }
 
     /// A town in a folder that stays.
@@ -35,7 +51,13 @@ impl Town {
     /// [`TownError`].
     pub fn in_folder(folder: &Path, domains: &[&str]) -> Result<Self, TownError> {
         std::fs::create_dir_all(folder).map_err(TownError::io("making a folder"))?;
-        Self::build(folder.to_owned(), None, Binaries::beside_this()?, domains)
+        Self::build(
+            folder.to_owned(),
+            None,
+            Binaries::beside_this()?,
+            domains,
+            "debug",
+        )
     }
 
     fn build(
@@ -43,6 +65,7 @@ impl Town {
         temporary: Option<TempDir>,
         binaries: Binaries,
         domains: &[&str],
+        log: &str,
     ) -> Result<Self, TownError> {
         let authority = Authority::create(&folder)?;
         let mut town = Self {
@@ -60,7 +83,7 @@ impl Town {
             town.providers.insert((*domain).to_owned(), provider);
         }
         for domain in domains {
-            town.write_config(domain)?;
+            town.write_config(domain, log)?;
         }
         for provider in town.providers.values_mut() {
             provider.start()?;
@@ -68,7 +91,7 @@ impl Town {
         Ok(town)
     }
 
-    fn write_config(&self, domain: &str) -> Result<(), TownError> {
+    fn write_config(&self, domain: &str, log: &str) -> Result<(), TownError> {
         let provider = self.provider(domain)?;
         let (certificate, key) = self.authority.issue(domain, provider.folder())?;
         let mut text = String::new();
@@ -76,7 +99,7 @@ impl Town {
         let _ = writeln!(
             text,
             "domain = {domain:?}\nlisten = \"{}\"\ndata_dir = {:?}\n\n[tls]\ncertificate = {certificate:?}\nkey = {key:?}\n\
-             trust = {:?}\n\n[log]\nfilter = \"debug\"\n\n[peers.resolve]",
+             trust = {:?}\n\n[log]\nfilter = {log:?}\n\n[peers.resolve]",
             provider.address(),
             provider.folder().join("data"),
             self.authority.certificate(),
@@ -165,7 +188,10 @@ impl Drop for Town {
 }
 
 /// The first file below `folder` that holds `needle`.
-pub(crate) fn find(folder: &Path, needle: &[u8]) -> Result<Option<PathBuf>, TownError> {
+///
+/// # Errors
+/// [`TownError`] where a folder cannot be read.
+pub fn find(folder: &Path, needle: &[u8]) -> Result<Option<PathBuf>, TownError> {
     let entries =
         std::fs::read_dir(folder).map_err(TownError::io(format!("reading {}", folder.display())))?;
     for entry in entries {
