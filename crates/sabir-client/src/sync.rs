@@ -171,6 +171,22 @@ impl Client {
             .await?
     }
 
+    /// Lets messages out again in a room where sending stopped because something was wrong ([`Room::blocked`] says
+    /// what): the person has seen it and decided. `of` is as for [`Self::room`].
+    ///
+    /// # Errors
+    /// As [`Self::room`].
+    pub async fn resume_sending(&self, of: &str) -> Result<(), ClientError> {
+        let of = of.to_owned();
+        self.0
+            .keep
+            .run(move |keeper| {
+                let room = keeper.resolve(&of)?;
+                keeper.resume_sending(&room)
+            })
+            .await?
+    }
+
     /// What became of a message that was sent from here.
     ///
     /// # Errors

@@ -89,6 +89,9 @@ pub(super) fn absorb(
             _ => {}
         }
     }
+    if let Some(reason) = engine.sending_stopped() {
+        record.blocked = Some(format!("Messages wait until you decide: {reason}"));
+    }
     record.members = members(engine);
     if record != before {
         tx.put_room(&record)?;
@@ -153,7 +156,7 @@ fn add_message(tx: &mut Tx<'_>, me: &UserUri, room: &str, message: MessageEvent)
             MessageState::Received
         },
         own,
-        verified: message.frank_state == FrankState::Verified,
+        verified: message.verified && message.frank_state == FrankState::Verified,
         problem: None,
     };
     if let Some((_, row)) = sent_here
@@ -228,6 +231,8 @@ fn text_of(content: &[u8]) -> Result<String, DecodeError> {
 fn describe(alarm: &Alarm) -> String {
     match alarm {
         Alarm::Unverified { reason } => format!("A device came in whose identity is not proved: {reason}"),
+        Alarm::Forbidden { reason } => format!("The room was changed against its rules: {reason}"),
+        Alarm::SendingRefused { reason } => format!("Your messages are not taken here: {reason}"),
         Alarm::Gap { .. } => "Messages are missing here; what follows cannot be read".to_owned(),
         Alarm::BadCommit { reason } => format!("A change of the room cannot be followed: {reason}"),
         Alarm::Refused { reason } => format!("The room's provider refused: {reason}"),

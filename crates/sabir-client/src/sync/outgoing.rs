@@ -134,6 +134,30 @@ impl Keeper {
         })
     }
 
+    /// Lets messages out again after the person has seen what was wrong.
+    pub(super) fn resume_sending(&mut self, room: &RoomUri) -> Result<(), ClientError> {
+        self.step(room, "resume sending", |step| {
+            if step.engine.sending_stopped().is_none() {
+                return Ok(());
+            }
+            let effects = step.engine.resume_sending(step.cx)?;
+            step.absorb(effects)?;
+            let room = step.engine.room().as_str();
+            // Where the room waits for something else, no event says so.
+            if let Some(mut record) = step.tx.room(room)?
+                && record.blocked.take().is_some()
+            {
+                step.tx.put_room(&record)?;
+                step.tx.append_change(&Change::RoomChanged {
+                    room: room.to_owned(),
+                })?;
+            }
+            Ok(())
+        })?;
+        self.work(Work::Room(room.clone()));
+        Ok(())
+    }
+
     /// Says of a room why nothing goes out at present, or that it does.
     pub(super) fn set_blocked(&mut self, room: &RoomUri, reason: Option<&str>) -> Result<(), ClientError> {
         let last = self.store.transaction("block room", |tx| {

@@ -97,7 +97,7 @@ impl Keeper {
     }
 
     /// A room by its identifier or by the person it is shared with.
-    fn resolve(&mut self, of: &str) -> Result<RoomUri, ClientError> {
+    pub(super) fn resolve(&mut self, of: &str) -> Result<RoomUri, ClientError> {
         if let Ok(room) = RoomUri::parse(of) {
             return Ok(room);
         }
