@@ -2,21 +2,41 @@
 
 use sabir_core::hub::{ENCRYPTION_LABEL, REQUEST_LABEL};
 use sabir_core::key_material;
-use sabir_mls::identity::ClientCredential;
-use sabir_mls::suite;
-use sabir_wire::client_api::{ApiErrorCode, path};
+use sabir_core::room::RoomRules;
+use sabir_mls::group::{GroupInfoView, join_external};
+use sabir_mls::identity::{ClientCredential, Freshness, TrustAnchors};
+use sabir_mls::{Judge, suite};
+use sabir_wire::client_api::{ApiErrorCode, AttachRequest, EventBody, path};
 use sabir_wire::codec::{Decode, Encode};
-use sabir_wire::mls::{CipherSuite, HpkePublicKey, SignaturePublicKey};
+use sabir_wire::mls::{CipherSuite, GroupInfo, HpkePublicKey, MlsMessage, RatchetTree, SignaturePublicKey};
 use sabir_wire::protocol::{
-    GroupInfoOutcome, GroupInfoRatchetTreeTbe, GroupInfoRequest, GroupInfoResponse, KeyMaterialResponse,
-    KeyMaterialUserCode,
+    GroupInfoOption, GroupInfoOutcome, GroupInfoRatchetTreeTbe, GroupInfoRequest, GroupInfoResponse,
+    HandshakeBundle, KeyMaterialResponse, KeyMaterialUserCode, RatchetTreeOption, UpdateOutcome,
+    UpdateRequest, UpdateRoomResponse,
 };
 use sabir_wire::uri::{RoomUri, UserUri};
 
 use crate::support::person::Online;
 use crate::support::picture::picture;
-use crate::support::rng;
 use crate::support::scene::{Scene, room, talker};
+use crate::support::{now, rng};
+
+/// What a participant gets, opened.
+fn opened(outcome: &GroupInfoOutcome, private: &[u8]) -> GroupInfoRatchetTreeTbe {
+    let GroupInfoOutcome::Success(success) = outcome else {
+        panic!("participants may join: {outcome:?}")
+    };
+    let sealed = &success.encrypted_groupinfo_and_tree;
+    let plain = suite::decrypt_with_label(
+        suite::DEFAULT,
+        private,
+        ENCRYPTION_LABEL,
+        room().as_str().as_bytes(),
+        (&sealed.kem_output, &sealed.ciphertext),
+    )
+    .unwrap();
+    GroupInfoRatchetTreeTbe::from_bytes(&plain).unwrap()
+}
 
 /// A request by this device, and the private key that opens the answer.
 fn group_info(device: &Online) -> (Vec<u8>, Vec<u8>) {
@@ -49,19 +69,7 @@ async fn group_info_is_for_participants() {
     // At the hub, and through the own provider.
     for device in [&scene.alice.online, &scene.bob.online] {
         let (body, private) = group_info(device);
-        let GroupInfoOutcome::Success(success) = ask(device, &body).await else {
-            panic!("participants may join")
-        };
-        let sealed = &success.encrypted_groupinfo_and_tree;
-        let plain = suite::decrypt_with_label(
-            suite::DEFAULT,
-            &private,
-            ENCRYPTION_LABEL,
-            room().as_str().as_bytes(),
-            (&sealed.kem_output, &sealed.ciphertext),
-        )
-        .unwrap();
-        let info = GroupInfoRatchetTreeTbe::from_bytes(&plain).unwrap();
+        let info = opened(&ask(device, &body).await, &private);
         assert_eq!(info.group_info.group_context.epoch, 1);
     }
     let (body, _) = group_info(&carol.online);
@@ -119,5 +127,105 @@ async fn key_packages_are_for_those_who_prove_themselves() {
         403
     );
     assert_eq!((picture(&scene.a.shared), picture(&scene.b.shared)), before);
+    scene.stop().await;
+}
+
+/// The update with which this device enters the room from outside.
+fn external_commit(device: &Online, anchors: &TrustAnchors, info: &GroupInfoRatchetTreeTbe) -> Vec<u8> {
+    let RatchetTreeOption::Full(tree) = &info.ratchet_tree_option else {
+        panic!("a full tree")
+    };
+    let judge = Judge {
+        anchors,
+        freshness: Freshness::At(now()),
+    };
+    let (group_info, ratchet_tree) = (info.group_info.to_bytes(), tree.to_bytes());
+    let view = GroupInfoView {
+        group_info: &group_info,
+        ratchet_tree: &ratchet_tree,
+    };
+    let joined = join_external(&device.mls, view, &[], &judge, &RoomRules, &mut rng()).unwrap();
+    let next = joined.commit.next;
+    let bundle = HandshakeBundle::Commit {
+        message: Box::new(MlsMessage::from_bytes(&joined.commit.commit).unwrap()),
+        welcome: None,
+        group_info: Box::new(GroupInfoOption::Full(
+            GroupInfo::from_bytes(&next.group_info).unwrap(),
+        )),
+        ratchet_tree: RatchetTreeOption::Full(RatchetTree::from_bytes(&next.ratchet_tree).unwrap()),
+    };
+    UpdateRequest { bundle }.to_bytes()
+}
+
+#[tokio::test]
+async fn a_device_that_enters_a_room_elsewhere_by_itself_gets_its_events() {
+    let mut scene = Scene::new().await;
+    // A room in which nobody of b.example is yet, though Bob is a participant.
+    scene.alice.open(&scene.bob.online.user, &room()).await;
+    let request = scene.alice.next_request().unwrap();
+    let path = scene.alice.path(&request);
+    let answer = scene.alice.online.post(&path, &request.body).await;
+    scene.alice.take_answer(&request, &answer);
+    let bob = &scene.bob.online;
+    let segment = room().to_path_segment();
+    let (body, private) = group_info(bob);
+    let path = format!("{}{segment}", path::GROUP_INFO);
+    let info = bob.post(&path, &body).await.read::<GroupInfoResponse>().outcome;
+    let update = external_commit(bob, &scene.bob.anchors, &opened(&info, &private));
+    let attach = AttachRequest { room: room() }.to_bytes();
+    assert_eq!(
+        bob.post(path::ATTACH, &attach).await.api_error(),
+        ApiErrorCode::NOT_FOUND
+    );
+
+    // Another device's commit is not passed on.
+    let carol = talker(&scene.town, &scene.b, "carol", &[&scene.a, &scene.b]).await;
+    let path = format!("{}{segment}", path::UPDATE);
+    assert_eq!(
+        carol.online.post(&path, &update).await.api_error(),
+        ApiErrorCode::FORBIDDEN
+    );
+    let answer: UpdateRoomResponse = bob.post(&path, &update).await.read();
+    assert!(
+        matches!(answer.outcome, UpdateOutcome::Success { .. }),
+        "{answer:?}"
+    );
+    assert_eq!(bob.post(path::ATTACH, &attach).await.status, 200);
+    assert_eq!(
+        carol.online.post(path::ATTACH, &attach).await.api_error(),
+        ApiErrorCode::NOT_FOUND
+    );
+    // The same again, as if the answer had been lost.
+    let again: UpdateRoomResponse = bob.post(&path, &update).await.read();
+    assert_eq!(again, answer);
+
+    // What follows comes to this device and to no other: Bob's device enters once more, in place of itself.
+    let (body, private) = group_info(bob);
+    let info_path = format!("{}{segment}", path::GROUP_INFO);
+    let info = bob
+        .post(&info_path, &body)
+        .await
+        .read::<GroupInfoResponse>()
+        .outcome;
+    let update = external_commit(bob, &scene.bob.anchors, &opened(&info, &private));
+    let answer: UpdateRoomResponse = bob.post(&path, &update).await.read();
+    assert!(
+        matches!(answer.outcome, UpdateOutcome::Success { .. }),
+        "{answer:?}"
+    );
+    let mut stream = bob.events(0).await;
+    loop {
+        if let EventBody::Fanout { room: about, .. } = stream.next().await.unwrap().body {
+            assert_eq!(about, room());
+            break;
+        }
+    }
+    let queue = scene
+        .b
+        .shared
+        .store
+        .device_read(carol.online.client.as_str(), 0, 10, 1000)
+        .unwrap();
+    assert!(queue.is_empty());
     scene.stop().await;
 }

@@ -20,7 +20,7 @@ use super::{PATIENCE, now, rng};
 /// A device with a conversation engine, and what its shell would keep.
 pub(crate) struct Talker {
     pub(crate) online: Online,
-    anchors: TrustAnchors,
+    pub(crate) anchors: TrustAnchors,
     pub(crate) conversation: Option<Conversation>,
     rows: Rows,
     packages: BTreeMap<Vec<u8>, Rows>,
@@ -37,18 +37,22 @@ impl Talker {
             let ca = CaCertificate::parse(provider.shared.secrets.ca.certificate()).unwrap();
             anchors.pin(&provider.shared.domain, ca).unwrap();
         }
-        let mut packages = BTreeMap::new();
-        for made in online.publish_some(3).await {
+        let mut talker = Self::silent(online, anchors);
+        for made in talker.online.publish_some(3).await {
             let mut rows = Rows::new();
             made.private.apply_to(&mut rows);
-            packages.insert(made.reference.clone(), rows);
+            talker.packages.insert(made.reference.clone(), rows);
         }
+        talker
+    }
+
+    fn silent(online: Online, anchors: TrustAnchors) -> Self {
         Self {
             online,
             anchors,
             conversation: None,
             rows: Rows::new(),
-            packages,
+            packages: BTreeMap::new(),
             events: Vec::new(),
             cursor: 0,
             sent: 0,
