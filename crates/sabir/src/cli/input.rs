@@ -127,8 +127,12 @@ fn write(text: &str) -> io::Result<()> {
     stdout.flush()
 }
 
+/// Columns of the terminal; some do not know, and say none.
 fn columns() -> usize {
-    rustix::termios::tcgetwinsize(io::stdout()).map_or(80, |size| usize::from(size.ws_col).max(1))
+    match rustix::termios::tcgetwinsize(io::stdout()) {
+        Ok(size) if size.ws_col > 0 => size.ws_col.into(),
+        _ => 80,
+    }
 }
 
 /// The terminal's mode while keys are read singly; the old one comes back on drop. Signals stay keys' signals.

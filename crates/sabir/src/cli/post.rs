@@ -155,7 +155,7 @@ pub(super) fn waiting(count: usize, problem: Option<&str>) -> Failure {
         count => format!("{count} messages were not accepted yet{why}"),
     };
     Failure::new(Exit::Unreachable, "message_waits", message)
-        .hint("it is written down and goes out by itself as soon as the provider is reached")
+        .hint("what was typed is written down and goes out by itself as soon as the provider is reached")
         .hint("do not send it again; to see where it stands: sabir log ADDRESS")
 }
 
