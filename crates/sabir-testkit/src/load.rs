@@ -99,8 +99,8 @@ async fn measure(town: &Town, plan: Plan) -> Result<Figures, TownError> {
 }
 
 async fn open_pair(town: &Town, number: usize) -> Result<Pair, TownError> {
-    let sender = LoadClient::create(town, "a.example", &format!("sender{number}")).await?;
-    let receiver = LoadClient::create(town, "b.example", &format!("receiver{number}")).await?;
+    let (sender, _) = LoadClient::create(town, "a.example", &format!("sender{number}")).await?;
+    let (receiver, mut disk) = LoadClient::create(town, "b.example", &format!("receiver{number}")).await?;
     let anchors = Arc::new(client::anchors(&[&sender, &receiver]).await?);
-    Pair::open(sender, receiver, anchors).await
+    Pair::open(sender, receiver, &mut disk, anchors).await
 }

@@ -1,6 +1,5 @@
 //! A client of the load: the real engine and transport, its state in memory.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,13 +10,12 @@ use sabir_client::transport::{Call, EventStream, Timing, Transport, read_anchors
 use sabir_core::conversation::{
     Conversation, ConversationContext, ConversationEvent, NewDirect, RequestKind,
 };
+use sabir_mls::Device;
 use sabir_mls::identity::TrustAnchors;
 use sabir_mls::rows::Rows;
-use sabir_mls::{Device, key_package};
-use sabir_wire::client_api::{AckRequest, EventBody, HubIdentity, PublishKeyPackagesRequest, path};
+use sabir_wire::client_api::{AckRequest, EventBody, HubIdentity, path};
 use sabir_wire::codec::{Decode, Encode};
 use sabir_wire::content::MimiContent;
-use sabir_wire::mls::KeyPackage;
 use sabir_wire::protocol::{FrankingAgentData, KeyMaterialRequest};
 use sabir_wire::uri::{RoomUri, UserUri};
 
@@ -40,18 +38,31 @@ fn now() -> u64 {
     u64::try_from(since.as_millis()).unwrap_or_default()
 }
 
+/// What making an account left on disk: the private halves of its key packages.
+pub(super) struct Disk {
+    store: Store,
+    /// Removed when this is dropped.
+    _folder: tempfile::TempDir,
+}
+
+impl Disk {
+    fn key_package(&mut self, reference: &[u8]) -> Result<Rows, TownError> {
+        let package = self.store.read(|tx| tx.key_package(reference)).map_err(wrong)?;
+        Ok(package.map(|package| package.rows).unwrap_or_default())
+    }
+}
+
 /// One signed-in device.
 pub(super) struct LoadClient {
     device: Device,
     me: UserUri,
     transport: Transport,
-    packages: BTreeMap<Vec<u8>, Rows>,
     events: Option<EventStream>,
 }
 
 impl LoadClient {
-    /// Makes an account and publishes a key package.
-    pub(super) async fn create(town: &Town, domain: &str, name: &str) -> Result<Self, TownError> {
+    /// Makes an account, with its key packages.
+    pub(super) async fn create(town: &Town, domain: &str, name: &str) -> Result<(Self, Disk), TownError> {
         let invite = Invite::parse(&town.provider(domain)?.invite()?).map_err(wrong)?;
         let pem = std::fs::read(town.trust_anchor()).map_err(TownError::io("reading the CA"))?;
         let folder =
@@ -70,32 +81,19 @@ impl LoadClient {
         let device = record.device().map_err(wrong)?;
         let key = record.device_key().map_err(wrong)?;
         let transport = Transport::new(&record.reach, Some(key), Timing::default()).map_err(wrong)?;
-        let mut client = Self {
+        let client = Self {
             device,
             me: record.user().map_err(wrong)?,
             transport,
-            packages: BTreeMap::new(),
             events: None,
         };
-        client.publish().await?;
-        Ok(client)
-    }
-
-    async fn publish(&mut self) -> Result<(), TownError> {
-        let mut rng = sabir_client::random::stream().map_err(wrong)?;
-        let mut packages = Vec::new();
-        for made in key_package::generate(&self.device, 2, now(), &mut rng).map_err(wrong)? {
-            let mut rows = Rows::new();
-            made.private.apply_to(&mut rows);
-            self.packages.insert(made.reference, rows);
-            packages.push(KeyPackage::from_bytes(&made.bytes).map_err(wrong)?);
-        }
-        let request = PublishKeyPackagesRequest {
-            key_packages: packages,
-        };
-        self.post(path::KEY_PACKAGES.to_owned(), request.to_bytes())
-            .await
-            .map(drop)
+        Ok((
+            client,
+            Disk {
+                store,
+                _folder: folder,
+            },
+        ))
     }
 
     async fn post(&self, path: String, body: Vec<u8>) -> Result<Vec<u8>, TownError> {
@@ -157,6 +155,7 @@ impl Pair {
     pub(super) async fn open(
         mut sender: LoadClient,
         mut receiver: LoadClient,
+        disk: &mut Disk,
         anchors: Arc<TrustAnchors>,
     ) -> Result<Self, TownError> {
         let mut rng = sabir_client::random::stream().map_err(wrong)?;
@@ -208,7 +207,7 @@ impl Pair {
             .into_iter()
             .next()
             .unwrap_or_default();
-        let rows = receiver.packages.remove(&reference).unwrap_or_default();
+        let rows = disk.key_package(&reference)?;
         let cx = ConversationContext {
             device: &receiver.device,
             me: &receiver.me,
