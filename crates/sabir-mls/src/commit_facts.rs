@@ -292,10 +292,10 @@ fn judge_continuity(facts: &mut CommitFacts, group: &PublicGroup) {
     for leaf in path.chain(adds).chain(updates) {
         let Ok(new) = &leaf.client else { continue };
         let keys = known.entry(new.user().clone()).or_default();
-        if keys.iter().any(|key| key != new.identity_key()) {
-            leaf.client = Err(CredentialError::ContinuityBroken);
-        } else {
+        if keys.is_empty() || keys.contains(new.identity_key()) {
             keys.insert(*new.identity_key());
+        } else {
+            leaf.client = Err(CredentialError::ContinuityBroken);
         }
     }
 }

@@ -112,9 +112,23 @@ impl Conversation {
         });
         let beside = device_lists::newest(clients);
         let mut verdict = Verdict::default();
+        let mut keys = BTreeMap::new();
         for leaf in leaves {
             // A leaf that is in the tree may be on an older list, so long as the newest names it too.
             self.judge_leaf(leaf, &BTreeMap::new(), &beside, &mut verdict)?;
+            if let Ok(client) = &leaf.client {
+                let (user, key) = (client.user(), client.identity_key());
+                if keys.entry(user.clone()).or_insert(*key) != key {
+                    let reason = "a person is in the room under two identity keys".to_owned();
+                    verdict
+                        .proved
+                        .retain(|(proved, ..)| *proved != leaf.signature_key);
+                    verdict
+                        .doubted
+                        .insert(leaf.signature_key.clone(), Some(user.clone()));
+                    verdict.alarms.push(Alarm::Unverified { reason });
+                }
+            }
         }
         Ok(verdict)
     }

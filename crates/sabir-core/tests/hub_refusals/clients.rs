@@ -446,14 +446,16 @@ fn issue(
 /// A new device of Alice's, on a newer list.
 pub fn second(room: &mut Room) -> Device {
     let mut device = room.world.device(&room.alice.person, "alice2");
-    device.device_list = world::device_list(&room.alice.person, 3, &[&device.key]);
+    let first = &room.alice.person.device.key;
+    device.device_list = world::device_list(&room.alice.person, 3, &[first, &device.key]);
     device
 }
 
 /// A new device of Bob's, on a newer list.
 pub fn listed(room: &mut Room, name: &str) -> Device {
     let mut device = room.world.device(&room.bob.person, name);
-    device.device_list = world::device_list(&room.bob.person, 4, &[&device.key]);
+    let first = &room.bob.person.device.key;
+    device.device_list = world::device_list(&room.bob.person, 4, &[first, &device.key]);
     device
 }
 

@@ -20,7 +20,11 @@ mod room;
 mod world;
 
 use room::{Attempt, Room};
-use sabir_wire::protocol::UpdateOutcome;
+use sabir_core::conversation::{Conversation, ConversationContext};
+use sabir_mls::group::CommitPlan;
+use sabir_wire::codec::{Decode as _, Encode as _};
+use sabir_wire::mls::{MlsMessage, Welcome};
+use sabir_wire::protocol::{FanoutBody, FanoutMessage, UpdateOutcome};
 
 /// What is wrong, how it is made, the outcome, and what the answer says.
 type Case = (
@@ -129,5 +133,46 @@ fn honest_changes_are_taken() {
         };
         room.accepts(&attempt);
         assert_eq!(room.hub.epoch(), 2, "{name}");
+    }
+}
+
+/// Where a hub lets in what it must refuse, who is welcomed to such a room says so and does not send there.
+#[test]
+fn a_person_under_two_identity_keys_stops_who_is_welcomed() {
+    for with_impostor in [false, true] {
+        let mut room = Room::new(15);
+        let honest = clients::second(&mut room);
+        let (package, rows) = room.key_package(&honest);
+        let mut adds = vec![package];
+        if with_impostor {
+            let impostor = room.world.person('b', "bob");
+            let other = room.world.device(&impostor, "bob2");
+            adds.push(room.key_package(&other).0);
+        }
+        let commit = room.alice_commits(CommitPlan {
+            adds,
+            ..CommitPlan::default()
+        });
+        let (_, ratchet_tree_option) = room::options(&commit.next);
+        let welcome = Welcome::from_bytes(commit.welcome.as_ref().unwrap()).unwrap();
+        let entry = FanoutMessage {
+            timestamp: room.world.now,
+            body: FanoutBody::Welcome {
+                message: Box::new(MlsMessage::Welcome(welcome)),
+                ratchet_tree_option,
+            },
+        };
+        let me = world::user_of(&room.alice.person);
+        let cx = ConversationContext {
+            device: &honest,
+            me: &me,
+            anchors: &room.world.anchors,
+        };
+        let mut rng = room.world.rng.clone();
+        let joined = Conversation::join(cx, room::room_uri(), rows, &entry.to_bytes(), &mut rng).unwrap();
+        let stopped = joined.conversation.sending_stopped();
+        assert_eq!(stopped.is_some(), with_impostor, "{stopped:?}");
+        let doubted = joined.conversation.unverified();
+        assert_eq!(doubted.len(), usize::from(with_impostor));
     }
 }

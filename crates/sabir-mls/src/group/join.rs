@@ -1,6 +1,6 @@
 //! Joining: by Welcome, or by an external commit over a GroupInfo.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use openmls::group::{MlsGroup, ProcessedWelcome};
 use openmls::messages::Welcome;
@@ -13,7 +13,6 @@ use super::{Group, OwnCommit, PublicState, commit};
 use crate::app_data::{AppDataOperation, ComponentRules};
 use crate::commit_facts::{Judge, LeafFact};
 use crate::error::MlsError;
-use crate::identity::CredentialError;
 use crate::leaf::{self, Device};
 use crate::provider::Provider;
 use crate::rows::Rows;
@@ -153,18 +152,11 @@ impl Group {
         facts
     }
 
-    /// Refuses a group in which a leaf is unfit, a credential is not proved, a client appears twice, or a person
-    /// under two identity keys.
+    /// Refuses a group in which a leaf is unfit, a credential is not proved, or a client appears twice.
     fn verify_members(&self, judge: &Judge<'_>) -> Result<(), MlsError> {
         let mut clients = BTreeSet::new();
-        let mut people = BTreeMap::new();
         for (_, fact) in self.judge_members(judge) {
-            let client = fact.verified()?;
-            let key = client.identity_key();
-            if people.entry(client.user().clone()).or_insert(*key) != key {
-                return Err(MlsError::Credential(CredentialError::ContinuityBroken));
-            }
-            if !clients.insert(client.client().clone()) {
+            if !clients.insert(fact.verified()?.client().clone()) {
                 return Err(MlsError::Leaf("a client is in the group twice"));
             }
         }
