@@ -76,7 +76,7 @@ async fn measure(town: &Town, plan: Plan) -> Result<Figures, TownError> {
         let done = done.clone();
         tokio::spawn(async move {
             // The receiver of this channel outlives all senders.
-            let _ = done.send(pair.flood(plan.messages).await);
+            let _ = done.send(Box::pin(pair.flood(plan.messages)).await);
         });
     }
     drop(done);

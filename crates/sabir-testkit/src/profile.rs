@@ -114,7 +114,11 @@ impl Profile {
     /// # Errors
     /// [`TownError`].
     pub fn agent_pid(&self) -> Result<Option<u32>, TownError> {
-        let status = self.ask(&["agent", "status"])?;
+        let status = match self.ask(&["agent", "status"]) {
+            // Exit code 3: no agent runs.
+            Err(TownError::Failed { code, .. }) if code == "3" => return Ok(None),
+            status => status?,
+        };
         Ok(status
             .get("pid")
             .and_then(Value::as_u64)

@@ -155,12 +155,6 @@ impl Provider {
         }
     }
 
-    /// Leaves it running when this value is dropped, and says its pid.
-    #[must_use]
-    pub fn keep_running(mut self) -> Option<u32> {
-        self.child.take().map(|child| child.id())
-    }
-
     /// Makes an invite link.
     ///
     /// # Errors

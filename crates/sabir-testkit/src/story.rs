@@ -102,32 +102,52 @@ fn tell(folder: &Path, out: &mut impl Write) -> Result<Town, (&'static str, Town
     Ok(town)
 }
 
+/// Keeps the town up until Enter, Ctrl-C or SIGTERM.
 fn stay(town: &Town, out: &mut impl Write) {
-    let folder = town.folder();
+    let sabir = town.sabir();
+    let folder = town.folder().display();
     let _ = writeln!(
         out,
-        "\nGo on from another terminal (the providers stay up until you press Enter here):\n\n  \
-         sabir --profile {0}/alice chat bob@b.example\n  sabir --profile {0}/bob chat alice@a.example\n\n\
-         `sabir` is in {1}.",
-        folder.display(),
-        std::env::current_exe()
-            .ok()
-            .and_then(|path| path.parent().map(|path| path.display().to_string()))
-            .unwrap_or_default(),
+        "\nGo on as either of them from another terminal:\n\n  {0} --profile {folder}/alice chat bob@b.example\n  \
+         {0} --profile {folder}/bob chat alice@a.example\n\nThe providers stay up until you press Enter here.",
+        sabir.display(),
     );
     let _ = out.flush();
-    let mut line = String::new();
-    // Enter, or the end of input; an error is an end too.
-    if std::io::stdin()
-        .lock()
-        .read_line(&mut line)
-        .is_ok_and(|read| read == 0)
-    {
-        // No terminal: stay until told to stop.
-        loop {
-            std::thread::park();
+    let Ok(runtime) = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+    else {
+        return;
+    };
+    runtime.block_on(async {
+        let enter = tokio::task::spawn_blocking(|| {
+            let mut line = String::new();
+            std::io::stdin()
+                .lock()
+                .read_line(&mut line)
+                .is_ok_and(|read| read > 0)
+        });
+        // Without a terminal there is no Enter: only a signal ends it then.
+        let entered = async {
+            if !enter.await.unwrap_or(false) {
+                std::future::pending::<()>().await;
+            }
+        };
+        let terminated = async {
+            match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+                Ok(mut signal) => signal.recv().await,
+                Err(_) => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = entered => {}
+            _ = terminated => {}
+            _ = tokio::signal::ctrl_c() => {}
         }
-    }
+    });
+    // A read of the terminal that never ends must not hold the end up.
+    runtime.shutdown_background();
 }
 
 struct Step<'a, W: Write> {

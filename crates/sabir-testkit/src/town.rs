@@ -116,6 +116,12 @@ impl Town {
         &self.folder
     }
 
+    /// The client's program.
+    #[must_use]
+    pub fn sabir(&self) -> PathBuf {
+        self.binaries.sabir()
+    }
+
     /// The certificate that people of the town trust.
     #[must_use]
     pub fn trust_anchor(&self) -> &Path {
@@ -165,17 +171,6 @@ impl Town {
             &anchor,
         ])?;
         Ok(profile)
-    }
-
-    /// Leaves the providers running and says their pids; agents stay too.
-    #[must_use]
-    pub fn keep_running(mut self) -> Vec<(String, u32)> {
-        self.profiles.clear();
-        let providers = std::mem::take(&mut self.providers);
-        let pids = providers
-            .into_iter()
-            .filter_map(|(domain, provider)| Some((domain, provider.keep_running()?)));
-        pids.collect()
     }
 }
 
