@@ -186,3 +186,30 @@ impl Slot {
         Ok(state.filter(|state| state.kind == kind))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn rooms_that_somebody_holds_stay() {
+        let room = |number: usize| RoomUri::parse(&format!("mimi://a.example/r/{number}")).unwrap();
+        let rooms = Rooms::new(4);
+        let held = rooms.slot(&room(0));
+        for number in 1..4 {
+            rooms.slot(&room(number));
+        }
+        // The second was used last.
+        rooms.slot(&room(1));
+        rooms.slot(&room(4));
+        rooms.slot(&room(5));
+        let slots = rooms.slots.lock().unwrap();
+        assert_eq!(slots.len(), 4);
+        for (number, there) in [(0, true), (1, true), (2, false), (3, false), (4, true), (5, true)] {
+            assert_eq!(slots.contains_key(&room(number)), there, "{number}");
+        }
+        assert!(Arc::ptr_eq(&held, slots.get(&room(0)).unwrap()));
+    }
+}

@@ -9,6 +9,7 @@
 )]
 
 mod accounts;
+mod concurrent;
 mod direct_room;
 mod outbox;
 mod outside;

@@ -26,7 +26,7 @@ pub(crate) struct Talker {
     packages: BTreeMap<Vec<u8>, Rows>,
     pub(crate) events: Vec<ConversationEvent>,
     pub(crate) cursor: u64,
-    sent: u8,
+    sent: u128,
 }
 
 impl Talker {
@@ -98,7 +98,7 @@ impl Talker {
 
     pub(crate) fn say(&mut self, line: &str) {
         self.sent += 1;
-        let id = [self.sent; 16];
+        let id = self.sent.to_be_bytes();
         self.with(|conversation, cx| {
             let compose = |origin: sabir_wire::content::Origin<'_>| MimiContent::plain(origin, line);
             ((), conversation.send(cx, id, compose, &mut rng()).unwrap())
