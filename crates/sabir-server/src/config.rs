@@ -1,6 +1,6 @@
 //! The configuration: one TOML file, every key optional but `domain`.
 //!
-//! [`settings!`](schema) declares each section once: names, types, defaults and documentation. From that one
+//! `settings!` declares each section once: names, types, defaults and documentation. From that one
 //! declaration come the structs, the check for unknown keys and the commented example of
 //! `sabird config default`, so they cannot disagree.
 //!
