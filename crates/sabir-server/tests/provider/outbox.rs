@@ -54,8 +54,16 @@ async fn a_follower_in_trouble_gets_everything_later_and_once() {
         scene.alice.say(line);
         scene.alice.flush().await;
     }
-    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
-    assert!(scene.a.shared.store.outbox_next_due().unwrap().is_some());
+    // A full disk is told with `Retry-After: 1`: longer than the first waits of our own choice, a quarter of a second.
+    let waits = async {
+        let store = &scene.a.shared.store;
+        while store.outbox_next_due().unwrap().unwrap() < crate::support::now() + 700 {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(crate::support::PATIENCE, waits)
+        .await
+        .expect("the outbox waits as it is told");
     scene.disk_b.set_full(false);
     scene.bob.hear(&["one", "two", "three", "four", "five"]).await;
     // It took the batch and the answer was lost: the batch comes again and changes nothing.
