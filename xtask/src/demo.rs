@@ -49,7 +49,15 @@ pub(crate) fn run(options: &Options) -> Result<bool, String> {
         return Err("the programs do not build".to_owned());
     }
     let mut story = repo.cargo();
-    story.args(["run", "--quiet", "--package", "sabir-testkit", "--bin", "sabir-demo", "--"]);
+    story.args([
+        "run",
+        "--quiet",
+        "--package",
+        "sabir-testkit",
+        "--bin",
+        "sabir-demo",
+        "--",
+    ]);
     if options.exit {
         story.arg("--exit");
     } else {

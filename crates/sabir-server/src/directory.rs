@@ -10,6 +10,7 @@ mod template;
 use std::collections::BTreeMap;
 
 use data_encoding::BASE64;
+use sabir_wire::protocol::member;
 use sabir_wire::uri::Domain;
 use serde_json::{Map, Value};
 
@@ -22,8 +23,8 @@ pub const MAX_DIRECTORY: usize = 64 * 1024;
 /// Where our endpoints for other providers live.
 pub const MIMI_PREFIX: &str = "/mimi/v1";
 
-const PROVIDER_CA: &str = "org.sabir.providerCa";
-const DRAFT: &str = "org.sabir.draft";
+const PROVIDER_CA: &str = member::PROVIDER_CA;
+const DRAFT: &str = member::PROTOCOL_DRAFT;
 const OUR_DRAFT: &str = "draft-ietf-mimi-protocol-06";
 
 /// An endpoint for other providers.

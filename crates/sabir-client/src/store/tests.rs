@@ -36,6 +36,7 @@ fn entry(text: &str, message_id: Option<&str>) -> Entry {
         sender: ALICE.to_owned(),
         text: text.to_owned(),
         content: String::new(),
+        frank: None,
         message_id: message_id.map(str::to_owned),
         timestamp: 5,
         state: MessageState::Received,

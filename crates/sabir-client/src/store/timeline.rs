@@ -26,6 +26,9 @@ pub struct Entry {
     pub text: String,
     /// The decrypted application data, exactly, in base64: what its franking tag covers. Empty until it is known.
     pub content: String,
+    /// The encoded frank that came with it, in base64: with it and the content the message can be reported.
+    #[serde(default)]
+    pub frank: Option<String>,
     /// The message id of draft-ietf-mimi-content §3.3, in hexadecimal.
     pub message_id: Option<String>,
     /// When the hub accepted it, or while that is not known, when it was written; milliseconds since the epoch.

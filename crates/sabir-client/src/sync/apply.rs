@@ -4,7 +4,7 @@ use data_encoding::{BASE64, HEXLOWER};
 use sabir_core::conversation::{
     Alarm, Conversation, ConversationEvent, Effects, FrankState, LocalId, MessageEvent,
 };
-use sabir_wire::codec::DecodeError;
+use sabir_wire::codec::{DecodeError, Encode as _};
 use sabir_wire::content::MimiContent;
 use sabir_wire::uri::UserUri;
 
@@ -148,6 +148,10 @@ fn add_message(tx: &mut Tx<'_>, me: &UserUri, room: &str, message: MessageEvent)
         sender: message.sender.to_string(),
         text: text_of(&message.content).unwrap_or_default(),
         content: BASE64.encode(&message.content),
+        frank: message
+            .frank
+            .as_ref()
+            .map(|frank| BASE64.encode(&frank.to_bytes())),
         message_id: Some(HEXLOWER.encode(&message.message_id)),
         timestamp: message.accepted,
         state: if sent_here.is_some() {
@@ -186,6 +190,7 @@ fn unreadable(tx: &mut Tx<'_>, room: &str, accepted: u64, reason: &str) -> Resul
         sender: String::new(),
         text: String::new(),
         content: String::new(),
+        frank: None,
         message_id: None,
         timestamp: accepted,
         state: MessageState::Received,

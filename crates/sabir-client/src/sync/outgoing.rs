@@ -189,6 +189,7 @@ fn queue(step: &mut Step<'_, '_>, me: &UserUri, text: &str) -> Result<u64, Clien
         sender: me.to_string(),
         text: text.to_owned(),
         content: String::new(),
+        frank: None,
         message_id: None,
         timestamp: step.now,
         state: MessageState::Queued,

@@ -18,10 +18,8 @@ use super::{Call, Inner, Transport, TransportError};
 
 /// Bytes of a directory document.
 const MAX_DIRECTORY: usize = 64 << 10;
-/// The member in which our providers publish their identity CA: base64 of the DER.
-const PROVIDER_CA: &str = "org.sabir.providerCa";
 
-/// The identity CAs that a provider publishes, the one in use first; each names the provider's domain.
+/// The identity CAs that a provider publishes; each names the provider's domain.
 #[derive(Debug, Clone)]
 pub struct Identities(pub Vec<CaCertificate>);
 
@@ -106,29 +104,17 @@ fn read(domain: &Domain, json: &[u8]) -> Result<Identities, TransportError> {
     };
     let members: Map<String, Value> =
         serde_json::from_slice(json).map_err(|_| refused("the directory is not a JSON object"))?;
-    let listed = members
-        .get(member::IDENTITY_CAS)
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten();
-    let mut found: Vec<CaCertificate> = Vec::new();
-    for value in members.get(PROVIDER_CA).into_iter().chain(listed) {
-        let der = value
-            .as_str()
-            .and_then(|text| BASE64.decode(text.as_bytes()).ok());
-        let der = der.ok_or_else(|| refused("the directory's identity is not base64"))?;
-        let ca = CaCertificate::parse(&der).map_err(|error| refused(error.id()))?;
-        // What a directory says counts for its own domain alone, whoever signed what it publishes.
-        if ca.domain() != domain {
-            return Err(refused("the directory publishes another domain's identity"));
-        }
-        if !found.iter().any(|known| known.der() == ca.der()) {
-            found.push(ca);
-        }
+    let published = members
+        .get(member::PROVIDER_CA)
+        .ok_or_else(|| refused("the directory publishes no identity"))?;
+    let der = published
+        .as_str()
+        .and_then(|text| BASE64.decode(text.as_bytes()).ok());
+    let der = der.ok_or_else(|| refused("the directory's identity is not base64"))?;
+    let ca = CaCertificate::parse(&der).map_err(|error| refused(error.id()))?;
+    // What a directory says counts for its own domain alone, whoever signed what it publishes.
+    if ca.domain() != domain {
+        return Err(refused("the directory publishes another domain's identity"));
     }
-    if found.is_empty() {
-        Err(refused("the directory publishes no identity"))
-    } else {
-        Ok(Identities(found))
-    }
+    Ok(Identities(vec![ca]))
 }

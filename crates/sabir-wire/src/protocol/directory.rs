@@ -26,14 +26,14 @@ pub mod member {
     /// URL template; variable `downloadUrl`.
     pub const PROXY_DOWNLOAD: &str = "proxyDownload";
 
-    /// Our extension, an array of strings: the provider's identity CA certificates, each in DER and base64 with
-    /// padding, the one in use first. Clients of other providers pin it.
-    pub const IDENTITY_CAS: &str = "sabirIdentityCas";
+    /// Our extension, a string: the provider's identity CA certificate in DER, in base64 with padding. Clients and
+    /// hubs of other providers pin it.
+    pub const PROVIDER_CA: &str = "org.sabir.providerCa";
     /// Our extension, a string: the protocol draft the provider implements, such as `draft-ietf-mimi-protocol-06`.
-    pub const PROTOCOL_DRAFT: &str = "sabirProtocolDraft";
+    pub const PROTOCOL_DRAFT: &str = "org.sabir.draft";
     /// Our extension, an array of strings: names of our own capabilities the provider takes part in. Nothing of
     /// an extension is sent to a provider that does not name it.
-    pub const CAPABILITIES: &str = "sabirCapabilities";
+    pub const CAPABILITIES: &str = "org.sabir.capabilities";
 }
 
 /// Why a URL cannot be made.
@@ -80,8 +80,8 @@ pub struct Directory {
     pub report_abuse: Option<String>,
     /// [`member::PROXY_DOWNLOAD`]
     pub proxy_download: Option<String>,
-    /// [`member::IDENTITY_CAS`], each in DER.
-    pub identity_cas: Vec<Vec<u8>>,
+    /// [`member::PROVIDER_CA`], in DER.
+    pub provider_ca: Option<Vec<u8>>,
     /// [`member::PROTOCOL_DRAFT`]
     pub protocol_draft: Option<String>,
     /// [`member::CAPABILITIES`]
