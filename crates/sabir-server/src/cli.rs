@@ -18,6 +18,9 @@ struct Cli {
     /// The configuration file. Without a command the provider runs.
     #[arg(long, global = true, default_value = "/etc/sabird.toml")]
     config: PathBuf,
+    /// Print JSON: one object on stdout; an error is an object on stderr.
+    #[arg(long, global = true)]
+    json: bool,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -52,8 +55,16 @@ type Failure = Box<dyn std::error::Error>;
 /// Runs the command that the arguments name.
 #[must_use]
 pub fn main() -> ExitCode {
-    match run(Cli::parse()) {
+    let cli = Cli::parse();
+    let as_json = cli.json;
+    match run(cli) {
         Ok(()) => ExitCode::SUCCESS,
+        Err(failure) if as_json => {
+            let object = serde_json::json!({ "error": failure.to_string() });
+            // Nothing is left to do when stderr is closed.
+            let _ = writeln!(std::io::stderr(), "{object}");
+            ExitCode::FAILURE
+        }
         Err(failure) => {
             let mut text = format!("error: {failure}\n");
             let mut cause = failure.source();
@@ -71,12 +82,17 @@ pub fn main() -> ExitCode {
 fn run(cli: Cli) -> Result<(), Failure> {
     match cli.command {
         None => run::run(Config::load(&cli.config)?),
-        Some(Command::Config(ConfigCommand::Default)) => print(&config::example()),
-        Some(Command::Config(ConfigCommand::Check { file })) => {
-            Config::load(&file).map(drop).map_err(Failure::from)
+        Some(Command::Config(ConfigCommand::Default)) => {
+            let settings = serde_json::to_value(config::Settings::default())?;
+            admin::show(cli.json, &settings, config::example)
         }
-        Some(Command::Invite(command)) => admin::invite(&Config::load(&cli.config)?, command),
-        Some(Command::Account(command)) => admin::account(&Config::load(&cli.config)?, command),
+        Some(Command::Config(ConfigCommand::Check { file })) => {
+            let config = Config::load(&file)?;
+            let good = serde_json::json!({ "ok": true, "domain": config.domain.as_str() });
+            admin::show(cli.json, &good, String::new)
+        }
+        Some(Command::Invite(command)) => admin::invite(&Config::load(&cli.config)?, command, cli.json),
+        Some(Command::Account(command)) => admin::account(&Config::load(&cli.config)?, command, cli.json),
     }
 }
 

@@ -203,3 +203,30 @@ fn lost_keys_are_noticed() {
         text(&refused.stderr)
     );
 }
+
+#[test]
+fn config_commands_speak_json_too() {
+    let json = |output: &Output, stream: &[u8]| -> serde_json::Value {
+        serde_json::from_slice(stream).unwrap_or_else(|error| panic!("{error}: {output:?}"))
+    };
+    let default = sabird(&["config", "default", "--json"]).output().unwrap();
+    assert_eq!(json(&default, &default.stdout)["limits"]["connections"], 16_384);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("bad.toml");
+    fs::write(&file, "domian = \"a.example\"\n").unwrap();
+    let bad = sabird(&["config", "check", "--json", file.to_str().unwrap()])
+        .output()
+        .unwrap();
+    assert!(!bad.status.success() && bad.stdout.is_empty());
+    assert!(
+        json(&bad, &bad.stderr)["error"]
+            .as_str()
+            .unwrap()
+            .contains("domain")
+    );
+    fs::write(&file, "domain = \"a.example\"\n").unwrap();
+    let good = sabird(&["config", "check", "--json", file.to_str().unwrap()])
+        .output()
+        .unwrap();
+    assert_eq!(json(&good, &good.stdout)["ok"], true);
+}

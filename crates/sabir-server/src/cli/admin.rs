@@ -1,20 +1,12 @@
 use std::fmt::Write;
 use std::io::ErrorKind;
 
-use clap::{Args, Subcommand};
+use clap::Subcommand;
 use serde::de::DeserializeOwned;
 
 use super::{Failure, print};
 use crate::admin::{self, AccountRow, Invite, Reply, Request, socket_path};
 use crate::config::Config;
-
-/// How the result is printed.
-#[derive(Debug, Args)]
-pub(super) struct Output {
-    /// Print JSON.
-    #[arg(long)]
-    json: bool,
-}
 
 /// Commands about invites.
 #[derive(Debug, Subcommand)]
@@ -27,8 +19,6 @@ pub(super) enum InviteCommand {
         /// In how many days it expires.
         #[arg(long, default_value_t = 7)]
         days: u32,
-        #[command(flatten)]
-        output: Output,
     },
 }
 
@@ -36,22 +26,19 @@ pub(super) enum InviteCommand {
 #[derive(Debug, Subcommand)]
 pub(super) enum AccountCommand {
     /// List the accounts.
-    List {
-        #[command(flatten)]
-        output: Output,
-    },
+    List,
 }
 
-pub(super) fn invite(config: &Config, command: InviteCommand) -> Result<(), Failure> {
-    let InviteCommand::Create { uses, days, output } = command;
+pub(super) fn invite(config: &Config, command: InviteCommand, as_json: bool) -> Result<(), Failure> {
+    let InviteCommand::Create { uses, days } = command;
     let (json, invite): (_, Invite) = ask(config, &Request::InviteCreate { uses, days })?;
-    show(&output, &json, || format!("{}\n", invite.link))
+    show(as_json, &json, || format!("{}\n", invite.link))
 }
 
-pub(super) fn account(config: &Config, command: AccountCommand) -> Result<(), Failure> {
-    let AccountCommand::List { output } = command;
+pub(super) fn account(config: &Config, command: AccountCommand, as_json: bool) -> Result<(), Failure> {
+    let AccountCommand::List = command;
     let (json, accounts): (_, Vec<AccountRow>) = ask(config, &Request::AccountList)?;
-    show(&output, &json, || {
+    show(as_json, &json, || {
         let mut text = String::new();
         for account in &accounts {
             let plural = if account.devices == 1 { "" } else { "s" };
@@ -82,8 +69,12 @@ fn ask<T: DeserializeOwned>(config: &Config, request: &Request) -> Result<(serde
     }
 }
 
-fn show(output: &Output, json: &serde_json::Value, text: impl FnOnce() -> String) -> Result<(), Failure> {
-    if output.json {
+pub(super) fn show(
+    as_json: bool,
+    json: &serde_json::Value,
+    text: impl FnOnce() -> String,
+) -> Result<(), Failure> {
+    if as_json {
         print(&format!("{json}\n"))
     } else {
         print(&text())
