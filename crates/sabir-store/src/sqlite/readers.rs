@@ -1,7 +1,7 @@
 //! Read-only connections.
 
 use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
@@ -9,33 +9,53 @@ use rusqlite::{Connection, OpenFlags};
 use super::fail::Fail;
 use super::open::STATEMENTS_KEPT;
 
-/// Connections are opened when needed; some are kept. One that failed is closed, so trouble does not stick to it.
+/// A few connections, opened when needed and kept. Who finds all of them in use waits: a read takes microseconds, and
+/// opening a connection means parsing the whole schema. One that failed is closed, so trouble does not stick to it.
 #[derive(Debug)]
 pub(super) struct Readers {
     database: PathBuf,
-    idle: Mutex<Vec<Connection>>,
+    pool: Mutex<Pool>,
+    returned: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Pool {
+    idle: Vec<Connection>,
+    in_use: usize,
 }
 
 impl Readers {
     pub(super) fn new(database: PathBuf) -> Self {
         Self {
             database,
-            idle: Mutex::default(),
+            pool: Mutex::default(),
+            returned: Condvar::new(),
         }
     }
 
+    /// Runs `look` on a connection. It must not ask for another one.
     pub(super) fn with<T>(&self, look: impl FnOnce(&Connection) -> Result<T, Fail>) -> Result<T, Fail> {
-        let idle = self.idle().pop();
-        let connection = match idle {
+        // Gives the place back on every way out, a panic included.
+        let mut place = Place {
+            readers: self,
+            connection: self.take(),
+        };
+        let connection = match place.connection.take() {
             Some(connection) => connection,
             None => self.connect()?,
         };
         let found = look(&connection)?;
-        let mut idle = self.idle();
-        if idle.len() < READERS_KEPT {
-            idle.push(connection);
-        }
+        place.connection = Some(connection);
         Ok(found)
+    }
+
+    fn take(&self) -> Option<Connection> {
+        let mut pool = self.pool();
+        while pool.in_use >= READERS {
+            pool = self.returned.wait(pool).unwrap_or_else(PoisonError::into_inner);
+        }
+        pool.in_use = pool.in_use.saturating_add(1);
+        pool.idle.pop()
     }
 
     fn connect(&self) -> Result<Connection, Fail> {
@@ -47,13 +67,30 @@ impl Readers {
         Ok(connection)
     }
 
-    fn idle(&self) -> MutexGuard<'_, Vec<Connection>> {
-        // The list is whole whatever panicked while it was locked.
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    fn pool(&self) -> MutexGuard<'_, Pool> {
+        // The pool is whole whatever panicked while it was locked.
+        self.pool.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-const READERS_KEPT: usize = 8;
+/// The right to one connection, with the connection where it is to be kept.
+struct Place<'a> {
+    readers: &'a Readers,
+    connection: Option<Connection>,
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        let mut pool = self.readers.pool();
+        pool.in_use = pool.in_use.saturating_sub(1);
+        pool.idle.extend(self.connection.take());
+        drop(pool);
+        self.readers.returned.notify_one();
+    }
+}
+
+/// How many read at once.
+const READERS: usize = 8;
 
 /// WAL readers wait only while another connection recovers the log.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
