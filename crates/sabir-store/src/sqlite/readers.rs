@@ -7,7 +7,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags};
 
 use super::fail::Fail;
-use super::open::STATEMENTS_KEPT;
+use super::open::settle_plans;
 
 /// A few connections, opened when needed and kept. Who finds all of them in use waits: a read takes microseconds, and
 /// opening a connection means parsing the whole schema. One that failed is closed, so trouble does not stick to it.
@@ -62,7 +62,7 @@ impl Readers {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(&self.database, flags)?;
         connection.busy_timeout(BUSY_TIMEOUT)?;
-        connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
+        settle_plans(&connection)?;
         connection.execute_batch("PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY;")?;
         Ok(connection)
     }
