@@ -3,7 +3,7 @@
 //! The story is told by `sabir-demo` of `sabir-testkit`, which runs the programs people run. This module builds
 //! them and starts it.
 
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use crate::repo::Repo;
 
@@ -48,22 +48,20 @@ pub(crate) fn run(options: &Options) -> Result<bool, String> {
     if !built.success() {
         return Err("the programs do not build".to_owned());
     }
-    let mut story = repo.cargo();
-    story.args([
-        "run",
-        "--quiet",
-        "--package",
-        "sabir-testkit",
-        "--bin",
-        "sabir-demo",
-        "--",
-    ]);
-    if options.exit {
-        story.arg("--exit");
-    } else {
-        story.stdin(Stdio::inherit());
+    play(options.exit)
+}
+
+/// Plays the story with the programs as they are built.
+pub(crate) fn play(exit: bool) -> Result<bool, String> {
+    let own = std::env::current_exe().map_err(|error| format!("finding the built programs: {error}"))?;
+    let program = own.with_file_name("sabir-demo");
+    let mut story = Command::new(&program);
+    if exit {
+        story.arg("--exit").stdin(Stdio::null());
     }
-    let told = story.status().map_err(|error| format!("cargo: {error}"))?;
+    let told = story
+        .status()
+        .map_err(|error| format!("{}: {error}", program.display()))?;
     Ok(told.success())
 }
 
