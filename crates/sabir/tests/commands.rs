@@ -271,3 +271,30 @@ fn a_damaged_profile_is_told_by_the_agent_that_does_not_start() {
     );
     assert_eq!(profile.run(&["agent", "status"]).code, 3);
 }
+
+#[test]
+fn a_profile_s_folder_names_the_account_unless_it_says_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let link = "https://a.example/invite/AAAA#connect=127.0.0.1:1";
+    let run = |profile: &str| {
+        let profile = folder.path().join(profile);
+        std::process::Command::new(env!("CARGO_BIN_EXE_sabir"))
+            .args(["--profile", profile.to_str().unwrap(), "account", "create", link])
+            .output()
+            .unwrap()
+    };
+    let unnamed = run("default");
+    assert_eq!(unnamed.status.code(), Some(2), "{unnamed:?}");
+    assert!(String::from_utf8_lossy(&unnamed.stderr).contains("hint: sabir account create LINK --name"));
+    // With a name it gets as far as the provider, which is not there.
+    let named = run("alice");
+    assert_eq!(named.status.code(), Some(3), "{named:?}");
+    let _ = std::process::Command::new(env!("CARGO_BIN_EXE_sabir"))
+        .args([
+            "--profile",
+            folder.path().join("alice").to_str().unwrap(),
+            "agent",
+            "stop",
+        ])
+        .output();
+}

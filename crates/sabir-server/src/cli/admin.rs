@@ -31,7 +31,15 @@ pub(super) enum AccountCommand {
 
 pub(super) fn invite(config: &Config, command: InviteCommand, as_json: bool) -> Result<(), Failure> {
     let InviteCommand::Create { uses, days } = command;
-    let (json, invite): (_, Invite) = ask(config, &Request::InviteCreate { uses, days })?;
+    let (mut json, mut invite): (_, Invite) = ask(config, &Request::InviteCreate { uses, days })?;
+    let listen = config.settings.listen;
+    if listen.ip().is_loopback() {
+        // Nobody's DNS leads to a provider of this machine: the link says where it is.
+        invite.link = format!("{}#connect={listen}", invite.link);
+        if let Some(link) = json.get_mut("link") {
+            *link = serde_json::Value::String(invite.link.clone());
+        }
+    }
     show(as_json, &json, || format!("{}\n", invite.link))
 }
 

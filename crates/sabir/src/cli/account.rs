@@ -56,8 +56,26 @@ fn print(account: &Account, out: &Out) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Who names a profile's folder `alice` has said who they are.
+fn name_of(path: &Path) -> Result<String, Failure> {
+    let folder = path
+        .file_name()
+        .and_then(|name| name.to_str())
+        .unwrap_or_default();
+    if folder.is_empty() || folder == "default" {
+        let message = "say what stands before the @ of your address".to_owned();
+        let failure = Failure::new(Exit::Usage, Code::NameRefused.name(), message);
+        return Err(failure.hint("sabir account create LINK --name alice"));
+    }
+    Ok(folder.to_owned())
+}
+
 async fn create(path: &Path, args: CreateArgs, out: &Out) -> Result<(), Failure> {
     // What is wrong with the command line is said before anything is made.
+    let name = match args.name {
+        Some(name) => name,
+        None => name_of(path)?,
+    };
     if let Err(error) = Invite::parse(&args.invite) {
         let failure = Failure::new(Exit::Usage, Code::InviteMalformed.name(), error.to_string());
         return Err(failure.hint("copy the whole link that your provider gave you"));
@@ -67,7 +85,7 @@ async fn create(path: &Path, args: CreateArgs, out: &Out) -> Result<(), Failure>
     let mut agent = Asks::of(profile).await?;
     let params = AccountCreate {
         invite: args.invite,
-        name: args.name,
+        name,
         device_name: args.device_name,
         trust_anchor,
         start_over: args.start_over,

@@ -59,9 +59,9 @@ pub(super) struct CreateArgs {
     /// The invite link: https://DOMAIN/invite/TOKEN
     #[arg(value_name = "INVITE-LINK")]
     pub(super) invite: String,
-    /// Your name at the provider: what stands before the @ of your address
+    /// Your name at the provider, before the @ of your address [default: the name of the profile's folder]
     #[arg(long, value_name = "NAME")]
-    pub(super) name: String,
+    pub(super) name: Option<String>,
     /// What to call this device
     #[arg(long, value_name = "NAME", default_value = "sabir")]
     pub(super) device_name: String,
