@@ -33,6 +33,23 @@ pub(crate) struct Running {
 }
 
 impl Town {
+    /// The bytes of every file of every provider.
+    pub(crate) fn files(&self) -> Vec<Vec<u8>> {
+        let mut files = Vec::new();
+        let mut folders = vec![self.folder.path().to_owned()];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else if path.is_file() {
+                    files.push(std::fs::read(path).unwrap());
+                }
+            }
+        }
+        files
+    }
+
     /// Prepares providers of these domains.
     pub(crate) fn new(domains: &[&str]) -> Self {
         if let Ok(filter) = std::env::var("SABIRD_LOG") {
