@@ -33,7 +33,7 @@ pub(super) fn invite(config: &Config, command: InviteCommand, as_json: bool) -> 
     let InviteCommand::Create { uses, days } = command;
     let (mut json, mut invite): (_, Invite) = ask(config, &Request::InviteCreate { uses, days })?;
     let listen = config.settings.listen;
-    if listen.ip().is_loopback() {
+    if listen.ip().is_loopback() && listen.port() != 0 {
         // Nobody's DNS leads to a provider of this machine: the link says where it is.
         invite.link = format!("{}#connect={listen}", invite.link);
         if let Some(link) = json.get_mut("link") {
