@@ -120,10 +120,11 @@ fn only(ours: &CaCertificate) -> Result<TrustAnchors, Error> {
 }
 
 async fn fetch(shared: &Shared, domain: &Domain) -> Result<Vec<u8>, Error> {
-    let directory = shared.peers.directory(domain).await.map_err(|error| {
-        tracing::debug!(%error, "the directory of a provider cannot be read");
-        Error::Upstream("its directory cannot be read")
-    })?;
+    let directory = shared
+        .peers
+        .directory(domain)
+        .await
+        .map_err(|error| Error::Upstream("its directory cannot be read").because(error))?;
     let der = directory
         .provider_ca
         .clone()

@@ -1,9 +1,14 @@
 //! What a request can fail with, and how that is told.
 //!
 //! Handlers return [`Error`]; [`Error::status`] is the one place that maps it to HTTP. Under `/mimi` the body is
-//! one line of text; under `/client` the listener turns the same error into that API's structure. Nothing here
-//! holds user data: what is logged about a refused request is its kind and its path's pattern.
+//! one line of text; under `/client` the listener turns the same error into that API's structure.
+//!
+//! Invariant: each refusal is one record in the log, `request refused` with its code and reason. An [`Error`] is logged
+//! by the listener when its answer leaves, so what is known besides travels in it ([`Error::because`]) and is no record
+//! of its own. A refusal that is an answer of the protocol, with status 200, is logged by [`log_refused`] where it is
+//! given. Nothing here holds user data above DEBUG.
 
+use std::fmt::Debug;
 use std::time::Duration;
 
 use axum::http::{HeaderValue, StatusCode, header};
@@ -89,7 +94,21 @@ pub enum Error {
     /// Our fault.
     #[error("internal error")]
     Internal(&'static str),
+
+    /// One of the above, and what led to it, which only the log is told.
+    #[error("{error}")]
+    Caused {
+        /// What is answered.
+        error: Box<Error>,
+        /// What led to it.
+        cause: String,
+    },
 }
+
+/// What the log calls a refusal.
+pub(crate) const REFUSED: &str = "request refused";
+/// What is unavailable when the store fails.
+const STORAGE: &str = "storage";
 
 impl Error {
     /// The HTTP status that tells it.
@@ -111,6 +130,7 @@ impl Error {
             Self::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Self::Upstream(_) => StatusCode::BAD_GATEWAY,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Caused { error, .. } => error.status(),
         }
     }
 
@@ -130,6 +150,7 @@ impl Error {
             Self::TooMany { .. } => ApiErrorCode::RATE_LIMITED,
             Self::BodyTooSlow | Self::Unavailable { .. } | Self::Upstream(_) => ApiErrorCode::UNAVAILABLE,
             Self::Internal(_) => ApiErrorCode::INTERNAL,
+            Self::Caused { error, .. } => error.api_code(),
         }
     }
 
@@ -138,44 +159,59 @@ impl Error {
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::TooMany { retry_after } | Self::Unavailable { retry_after, .. } => Some(*retry_after),
+            Self::Caused { error, .. } => error.retry_after(),
             _ => None,
         }
     }
 
-    /// Says it once in the log: our bugs at ERROR, refused requests at DEBUG.
-    fn log(&self) {
-        match self {
-            Self::Internal(what) => tracing::error!(what, "internal error"),
-            refused => {
-                tracing::debug!(status = refused.status().as_u16(), reason = %refused, "request refused")
-            }
+    /// This error with what led to it, for the log.
+    #[must_use]
+    pub fn because(self, cause: impl ToString) -> Self {
+        Self::Caused {
+            error: Box::new(self),
+            cause: cause.to_string(),
+        }
+    }
+
+    /// Says in the log that `what` happened, with an HTTP status: our bugs at ERROR, a failing store at WARN, the rest
+    /// at DEBUG.
+    pub(crate) fn log(&self, code: StatusCode, what: &'static str) {
+        let code = code.as_u16();
+        let (error, cause) = match self {
+            Self::Caused { error, cause } => (&**error, Some(cause)),
+            error => (error, None),
+        };
+        match error {
+            Self::Internal(reason) => tracing::error!(code, reason, cause, "{what}"),
+            Self::Unavailable { what: STORAGE, .. } => tracing::warn!(code, reason = %error, cause, "{what}"),
+            error => tracing::debug!(code, reason = %error, cause, "{what}"),
         }
     }
 }
 
+/// Says in the log that a request was refused by an answer of the protocol: `what` was, with `code`.
+pub(crate) fn log_refused(what: &'static str, code: impl Debug, cause: Option<&str>) {
+    tracing::debug!(?code, reason = what, cause, "{REFUSED}");
+}
+
 impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
-        match error {
-            StoreError::Unavailable { .. } | StoreError::Conflict { .. } => {
-                let cause = std::error::Error::source(&error).map(ToString::to_string);
-                tracing::warn!(%error, cause, "the store failed");
-                Self::Unavailable {
-                    what: "storage",
-                    retry_after: Duration::from_secs(1),
-                }
-            }
-            error => {
-                let cause = std::error::Error::source(&error).map(ToString::to_string);
-                tracing::error!(%error, cause, "the store is damaged or misused");
-                Self::Internal("storage")
-            }
+        let told = match error {
+            StoreError::Unavailable { .. } | StoreError::Conflict { .. } => Self::Unavailable {
+                what: STORAGE,
+                retry_after: Duration::from_secs(1),
+            },
+            _ => Self::Internal("the store is damaged or misused"),
+        };
+        match std::error::Error::source(&error) {
+            Some(source) => told.because(format!("{error}: {source}")),
+            None => told.because(error),
         }
     }
 }
 
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
-        self.log();
         let mut response = (self.status(), format!("{self}\n")).into_response();
         if let Some(wait) = self.retry_after() {
             let seconds = wait.as_secs().max(1);
@@ -183,7 +219,7 @@ impl IntoResponse for Error {
                 .headers_mut()
                 .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
-        // For answers of the client API the listener finds it here and writes another body.
+        // The listener finds it here, logs it, and writes another body where the client API answers.
         response.extensions_mut().insert(self);
         response
     }

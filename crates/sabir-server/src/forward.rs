@@ -44,16 +44,12 @@ fn told(answer: PeerAnswer) -> Result<Bytes, Error> {
             what: "the other provider",
             retry_after,
         }),
-        status => {
-            tracing::debug!(status = status.as_u16(), "another provider answered oddly");
-            Err(Error::Upstream("it answered with an unexpected status"))
-        }
+        status => Err(Error::Upstream("it answered with an unexpected status").because(status)),
     }
 }
 
 fn unreachable(error: PeerError) -> Error {
-    tracing::debug!(%error, "another provider cannot be reached");
-    match error {
+    let told = match error {
         PeerError::NoEndpoint(_) => Error::Denied("the other provider does not offer this"),
         PeerError::BadSegment => Error::Malformed("identifier"),
         PeerError::TooLarge => Error::Upstream("its answer is too large"),
@@ -61,5 +57,6 @@ fn unreachable(error: PeerError) -> Error {
             Error::Upstream("its directory cannot be read")
         }
         _ => Error::Upstream("it cannot be reached"),
-    }
+    };
+    told.because(error)
 }

@@ -16,12 +16,12 @@ use sabir_store::{
     Answer, Enqueue, Freshness, KeyPackagePick, Notice, RecordRoutes, RouteRow, TakeKeyPackages,
 };
 use sabir_wire::codec::{Decode, Encode};
-use sabir_wire::protocol::{ClientKeyStatus, KeyMaterialRequest, KeyMaterialResponse};
+use sabir_wire::protocol::{ClientKeyStatus, KeyMaterialRequest, KeyMaterialResponse, KeyMaterialUserCode};
 use sabir_wire::uri::{ClientUri, Domain, UserUri};
 
 use crate::client::Session;
 use crate::directory::Endpoint;
-use crate::error::Error;
+use crate::error::{Error, log_refused};
 use crate::forward::forward;
 use crate::http::{Claim, authorise_from};
 use crate::rooms::{self, Who};
@@ -115,21 +115,26 @@ async fn verified(shared: &Shared, request: &KeyMaterialRequest) -> Result<Verif
 }
 
 fn refused(error: RequestError) -> Error {
-    tracing::debug!(%error, "a request for key material is refused");
-    match error {
+    let told = match error {
         RequestError::NotAuthorised => {
             Error::WrongAuthority("the requester is not its user, the room not its own")
         }
         RequestError::Misdirected => Error::NotFound("user"),
         RequestError::UnknownProvider(_) => Error::Upstream("its identity is not known"),
         _ => Error::Denied("the request does not prove who made it"),
-    }
+    };
+    told.because(error)
 }
 
 /// As the target's provider.
 async fn answer(shared: &Shared, request: &KeyMaterialRequest, body: &[u8]) -> Result<Vec<u8>, Error> {
     let target = request.target_user.as_str();
     let Some(account) = shared.store.account(target)? else {
+        log_refused(
+            "a request for key material",
+            KeyMaterialUserCode::UserUnknown,
+            None,
+        );
         return Ok(key_material::refuse(request, Refusal::UserUnknown).to_bytes());
     };
     let now = ambient::now();

@@ -9,7 +9,7 @@ use sabir_wire::client_api::{CreateAccountRequest, CreateAccountResponse};
 use sabir_wire::codec::{Decode, Encode};
 use sabir_wire::uri::{ProviderUri, UserUri};
 
-use crate::error::Error;
+use crate::error::{Error, log_refused};
 use crate::http::{Payload, binary, finish};
 use crate::server::Shared;
 use crate::{ambient, invite};
@@ -24,6 +24,9 @@ pub(super) async fn create(State(shared): State<Arc<Shared>>, payload: Payload) 
         let request = CreateAccountRequest::from_bytes(payload.bytes())
             .map_err(|_| Error::Malformed("CreateAccountRequest"))?;
         let answer = try_create(&shared, request).await?;
+        if !matches!(answer, CreateAccountResponse::Created { .. }) {
+            log_refused("an account", &answer, None);
+        }
         Ok(binary(answer.to_bytes()))
     })
     .await
@@ -56,10 +59,7 @@ async fn try_create(shared: &Shared, request: CreateAccountRequest) -> Result<Cr
             period,
             &mut ambient::rng()?,
         )
-        .map_err(|error| {
-            tracing::debug!(%error, "a user certificate cannot be issued");
-            Error::Malformed("identity key")
-        })?;
+        .map_err(|error| Error::Malformed("identity key").because(error))?;
     let command = CreateAccount {
         invite: invite::token_hash(request.invite_token.expose())?,
         user: user.as_str().to_owned(),

@@ -14,7 +14,7 @@ use sabir_wire::mls::Credential;
 use sabir_wire::uri::ProviderUri;
 
 use crate::ambient;
-use crate::error::Error;
+use crate::error::{Error, log_refused};
 use crate::http::{Payload, binary, finish};
 use crate::server::Shared;
 
@@ -43,7 +43,9 @@ pub(super) async fn register(State(shared): State<Arc<Shared>>, payload: Payload
         let request = RegisterDeviceRequest::from_bytes(payload.bytes())
             .map_err(|_| Error::Malformed("RegisterDeviceRequest"))?;
         let code = try_register(&shared, &request).await?;
-        tracing::debug!(?code, "a device wants to be registered");
+        if code != RegisterDeviceCode::Registered {
+            log_refused("a device", code, None);
+        }
         Ok(binary(RegisterDeviceResponse { code }.to_bytes()))
     })
     .await

@@ -77,10 +77,8 @@ fn judged(
     let anchors = shared.anchors.known();
     let judge = |package: &KeyPackage| {
         let bytes = package.to_bytes();
-        let verified = key_package::verify(&bytes, &anchors, now).map_err(|error| {
-            tracing::debug!(%error, "a key package is refused");
-            Error::Denied("a key package does not hold")
-        })?;
+        let verified = key_package::verify(&bytes, &anchors, now)
+            .map_err(|error| Error::Denied("a key package does not hold").because(error))?;
         let client = &verified.client;
         if *client.client() != session.client || client.device_key().as_slice() != device.signature_key {
             return Err(Error::Denied("a key package is another device's"));

@@ -81,15 +81,16 @@ pub(super) async fn open(
         .tunnels
         .enter(session.client.as_str())
         .ok_or(Error::TooMany { retry_after: LIFE })?;
-    shared.peers.directory(&host).await.map_err(|error| {
-        tracing::debug!(%error, "no provider at the end of a tunnel");
-        Error::Upstream("it is no provider, or cannot be reached")
-    })?;
+    shared
+        .peers
+        .directory(&host)
+        .await
+        .map_err(|error| Error::Upstream("it is no provider, or cannot be reached").because(error))?;
     let peer = shared
         .peers
         .dial(&host, 443)
         .await
-        .map_err(|_| Error::Upstream("it cannot be reached"))?;
+        .map_err(|error| Error::Upstream("it cannot be reached").because(error))?;
     let mut stop = shared.stopping();
     tokio::spawn(async move {
         let _place = place;

@@ -33,7 +33,7 @@ pub(super) async fn feed(
     tokio::select! {
         ended = pages(&shared, &session, after, &listening, &frames) => {
             if let Err(error) = ended {
-                tracing::debug!(%error, "an event stream ends");
+                error.log(error.status(), "an event stream ends");
             }
         }
         _ = stop.wait_for(|stop| *stop) => {}

@@ -27,6 +27,7 @@ use super::body::BodyRules;
 use super::client_errors;
 use super::context::{Context, check_host};
 use super::tunnel;
+use crate::error::{Error, REFUSED, log_refused};
 use crate::tls::Peer;
 
 /// Bounds of one connection.
@@ -118,6 +119,7 @@ async fn requests(
                 } else {
                     response
                 };
+                log_refusal(&response);
                 Ok::<Response<Busy>, Infallible>(response.map(|body| Busy { body, _busy: busy }))
             }
         })
@@ -147,6 +149,18 @@ async fn requests(
         Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::debug!(%error, "connection ended"),
         Err(_) => tracing::debug!("connection cut after its time to drain"),
+    }
+}
+
+/// Every refusal leaves here, whichever layer it is of; so here it is logged, once and with the status that it has.
+fn log_refusal(response: &Response<Body>) {
+    let status = response.status();
+    match response.extensions().get::<Error>() {
+        Some(error) => error.log(status, REFUSED),
+        None if status.is_client_error() || status.is_server_error() => {
+            log_refused("by the router", status.as_u16(), None);
+        }
+        None => {}
     }
 }
 

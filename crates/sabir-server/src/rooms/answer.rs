@@ -39,7 +39,11 @@ impl RequestName {
     /// # Errors
     /// Those of the store.
     pub(super) fn answered(&self, store: &AnyStore) -> Result<Option<Vec<u8>>, Error> {
-        Ok(store.answered(&self.origin, &self.hash)?)
+        let answer = store.answered(&self.origin, &self.hash)?;
+        if answer.is_some() {
+            tracing::debug!("request repeated");
+        }
+        Ok(answer)
     }
 
     /// The row that keeps `response`.

@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sabir_core::follower::{self, FollowerError};
-use sabir_store::{AcceptFanout, Once, RoomEvent, RoomWrite, Route};
+use sabir_store::{AcceptFanout, Once, Placed, RoomEvent, RoomWrite, Route};
 use sabir_wire::uri::{ClientUri, Domain, RoomUri};
 
 use super::answer::RequestName;
@@ -70,6 +70,10 @@ pub async fn notify(
         };
         match shared.store.accept_fanout(command).await {
             Ok(Once::Done(applied)) => {
+                let again = |placed: &Placed| matches!(placed, Placed::Duplicate(_));
+                if !applied.events.is_empty() && applied.events.iter().all(again) {
+                    tracing::debug!("fan-out repeated in another batch");
+                }
                 *locked = Some(Loaded::Follower(Box::new(FollowerRoom {
                     engine,
                     version: Some(applied.version),
@@ -159,13 +163,7 @@ fn routes(shared: &Shared, references: &BTreeSet<Vec<u8>>) -> Result<BTreeMap<Ve
 
 fn refused(error: FollowerError) -> Error {
     match error {
-        FollowerError::Malformed(error) => {
-            tracing::debug!(%error, "a batch cannot be read");
-            Error::Malformed("batch of FanoutMessages")
-        }
-        error => {
-            tracing::error!(%error, "a follower engine failed");
-            Error::Internal("follower engine")
-        }
+        FollowerError::Malformed(error) => Error::Malformed("batch of FanoutMessages").because(error),
+        error => Error::Internal("follower engine").because(error),
     }
 }

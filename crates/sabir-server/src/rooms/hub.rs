@@ -6,7 +6,8 @@ use sabir_store::{Apply, CreateRoom, Once, RoomEvent, RoomKind, RoomVersion, Roo
 use sabir_wire::client_api::{CreateRoomOutcome, CreateRoomRequest, CreateRoomResponse};
 use sabir_wire::codec::{Decode, Encode};
 use sabir_wire::protocol::{
-    GroupInfoRequest, HandshakeBundle, SubmitMessageRequest, UpdateOutcome, UpdateRequest, UpdateRoomResponse,
+    GroupInfoOutcome, GroupInfoRequest, GroupInfoResponse, HandshakeBundle, SubmitMessageRequest,
+    SubmitMessageResponse, UpdateOutcome, UpdateRequest, UpdateRoomResponse,
 };
 use sabir_wire::uri::{ClientUri, RoomUri, UserUri};
 
@@ -14,7 +15,7 @@ use super::answer::RequestName;
 use super::registry::{HubRoom, Loaded};
 use super::{FANOUT, TRIES};
 use crate::ambient;
-use crate::error::Error;
+use crate::error::{Error, log_refused};
 use crate::server::Shared;
 
 const NO_ROOM: Error = Error::NotFound("room");
@@ -58,7 +59,7 @@ pub async fn submit(
             .map_err(fault)?;
         if effects.events.is_empty() {
             *locked = Some(Loaded::Hub(Box::new(HubRoom { engine, version })));
-            tracing::debug!("a message was refused");
+            log_refused_message(&effects.reply);
             return Ok(effects.reply);
         }
         let (write, reply) = room_write(room, effects, Vec::new(), name, now);
@@ -129,7 +130,7 @@ pub async fn update(
         };
         if effects.events.is_empty() {
             *locked = Some(Loaded::Hub(Box::new(HubRoom { engine, version })));
-            log_refusal(&effects.reply);
+            log_refused_update(&effects.reply);
             return Ok(effects.reply);
         }
         let spent = spent.iter().cloned().collect();
@@ -185,8 +186,11 @@ pub async fn create(
     let mut rng = ambient::rng()?;
     let creation = Hub::create(context(shared, &anchors), now, creator, request, &mut rng).map_err(fault)?;
     let Some(engine) = creation.hub else {
-        tracing::debug!("a room was refused");
-        return Ok(creation.effects.reply);
+        let reply = creation.effects.reply;
+        if let Ok(answer) = CreateRoomResponse::from_bytes(&reply) {
+            log_refused("a room", answer.outcome, Some(&answer.description));
+        }
+        return Ok(reply);
     };
     let (write, reply) = room_write(room, creation.effects, Vec::new(), name, now);
     let command = CreateRoom {
@@ -222,7 +226,9 @@ pub async fn group_info(
     let slot = shared.rooms.slot(room);
     let mut locked = slot.lock().await;
     let Some(HubRoom { engine, version }) = slot.take_hub(&mut locked, &shared.store, room).await? else {
-        return Ok(hub::no_such_room(room));
+        let answer = hub::no_such_room(room);
+        log_refused_group_info(&answer);
+        return Ok(answer);
     };
     let anchors = shared.anchors.known();
     let mut rng = ambient::rng()?;
@@ -236,7 +242,7 @@ pub async fn group_info(
         )
         .map_err(fault);
     *locked = Some(Loaded::Hub(Box::new(HubRoom { engine, version })));
-    answer
+    answer.inspect(|answer| log_refused_group_info(answer))
 }
 
 /// Whether one of our rooms is here and what `holds` says of its clients and participants.
@@ -338,8 +344,7 @@ pub(super) fn busy() -> Error {
 
 fn fault(error: HubError) -> Error {
     // What it says is about our state, not about users.
-    tracing::error!(%error, "a hub engine failed");
-    Error::Internal("hub engine")
+    Error::Internal("hub engine").because(error)
 }
 
 /// The KeyPackageRefs that an update's Welcome is for.
@@ -369,7 +374,7 @@ fn routes(shared: &Shared, references: &BTreeSet<Vec<u8>>) -> Result<BTreeMap<Ve
 }
 
 fn not_created(outcome: CreateRoomOutcome) -> Vec<u8> {
-    tracing::debug!(?outcome, "a room was refused");
+    log_refused("a room", outcome, None);
     CreateRoomResponse {
         description: String::new(),
         outcome,
@@ -377,11 +382,28 @@ fn not_created(outcome: CreateRoomOutcome) -> Vec<u8> {
     .to_bytes()
 }
 
-fn log_refusal(reply: &[u8]) {
+fn log_refused_message(reply: &[u8]) {
+    if let Ok(answer) = SubmitMessageResponse::from_bytes(reply) {
+        log_refused("a message", answer.status_code(), None);
+    }
+}
+
+fn log_refused_update(reply: &[u8]) {
     if let Ok(answer) = UpdateRoomResponse::from_bytes(reply)
         && !matches!(answer.outcome, UpdateOutcome::Success { .. })
     {
-        let code = answer.outcome.code();
-        tracing::debug!(?code, reason = answer.error_description, "an update was refused");
+        log_refused(
+            "an update",
+            answer.outcome.code(),
+            Some(&answer.error_description),
+        );
+    }
+}
+
+fn log_refused_group_info(reply: &[u8]) {
+    if let Ok(answer) = GroupInfoResponse::from_bytes(reply)
+        && !matches!(answer.outcome, GroupInfoOutcome::Success(_))
+    {
+        log_refused("a request for a GroupInfo", &answer.outcome, None);
     }
 }

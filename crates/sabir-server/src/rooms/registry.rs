@@ -133,10 +133,8 @@ impl Slot {
             return Ok(None);
         };
         let mut rng = ambient::rng()?;
-        let engine = Hub::load(room.clone(), &state.rows, &mut rng).map_err(|error| {
-            tracing::error!(%error, "a stored room cannot be loaded");
-            Error::Internal("a stored room cannot be loaded")
-        })?;
+        let engine = Hub::load(room.clone(), &state.rows, &mut rng)
+            .map_err(|error| Error::Internal("a stored room cannot be loaded").because(error))?;
         Ok(Some(HubRoom {
             engine,
             version: state.version,
@@ -164,10 +162,8 @@ impl Slot {
                 version: None,
             });
         };
-        let engine = Follower::load(room.clone(), &state.rows).map_err(|error| {
-            tracing::error!(%error, "a followed room cannot be loaded");
-            Error::Internal("a followed room cannot be loaded")
-        })?;
+        let engine = Follower::load(room.clone(), &state.rows)
+            .map_err(|error| Error::Internal("a followed room cannot be loaded").because(error))?;
         Ok(FollowerRoom {
             engine,
             version: Some(state.version),

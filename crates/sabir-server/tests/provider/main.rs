@@ -14,6 +14,7 @@ mod direct_room;
 mod outbox;
 mod outside;
 mod refusals;
+mod sent;
 mod streams;
 #[allow(dead_code, reason = "each file uses its part")]
 mod support;

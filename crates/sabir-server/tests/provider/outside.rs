@@ -5,7 +5,7 @@ use sabir_core::key_material;
 use sabir_core::room::RoomRules;
 use sabir_mls::group::{GroupInfoView, join_external};
 use sabir_mls::identity::{ClientCredential, Freshness, TrustAnchors};
-use sabir_mls::{Judge, suite};
+use sabir_mls::{Device, Judge, suite};
 use sabir_wire::client_api::{ApiErrorCode, AttachRequest, EventBody, path};
 use sabir_wire::codec::{Decode, Encode};
 use sabir_wire::mls::{CipherSuite, GroupInfo, HpkePublicKey, MlsMessage, RatchetTree, SignaturePublicKey};
@@ -22,7 +22,7 @@ use crate::support::scene::{Scene, room, talker};
 use crate::support::{now, rng};
 
 /// What a participant gets, opened.
-fn opened(outcome: &GroupInfoOutcome, private: &[u8]) -> GroupInfoRatchetTreeTbe {
+pub(crate) fn opened(outcome: &GroupInfoOutcome, private: &[u8]) -> GroupInfoRatchetTreeTbe {
     let GroupInfoOutcome::Success(success) = outcome else {
         panic!("participants may join: {outcome:?}")
     };
@@ -39,7 +39,7 @@ fn opened(outcome: &GroupInfoOutcome, private: &[u8]) -> GroupInfoRatchetTreeTbe
 }
 
 /// A request by this device, and the private key that opens the answer.
-fn group_info(device: &Online) -> (Vec<u8>, Vec<u8>) {
+pub(crate) fn group_info(device: &Online) -> (Vec<u8>, Vec<u8>) {
     let pair = suite::hpke_key_pair(suite::DEFAULT, &mut rng()).unwrap();
     let credential = ClientCredential::parse(&device.mls.credential).unwrap();
     let mut request = GroupInfoRequest {
@@ -131,7 +131,11 @@ async fn key_packages_are_for_those_who_prove_themselves() {
 }
 
 /// The update with which this device enters the room from outside.
-fn external_commit(device: &Online, anchors: &TrustAnchors, info: &GroupInfoRatchetTreeTbe) -> Vec<u8> {
+pub(crate) fn external_commit(
+    device: &Device,
+    anchors: &TrustAnchors,
+    info: &GroupInfoRatchetTreeTbe,
+) -> Vec<u8> {
     let RatchetTreeOption::Full(tree) = &info.ratchet_tree_option else {
         panic!("a full tree")
     };
@@ -144,7 +148,7 @@ fn external_commit(device: &Online, anchors: &TrustAnchors, info: &GroupInfoRatc
         group_info: &group_info,
         ratchet_tree: &ratchet_tree,
     };
-    let joined = join_external(&device.mls, view, &[], &judge, &RoomRules, &mut rng()).unwrap();
+    let joined = join_external(device, view, &[], &judge, &RoomRules, &mut rng()).unwrap();
     let next = joined.commit.next;
     let bundle = HandshakeBundle::Commit {
         message: Box::new(MlsMessage::from_bytes(&joined.commit.commit).unwrap()),
@@ -171,7 +175,7 @@ async fn a_device_that_enters_a_room_elsewhere_by_itself_gets_its_events() {
     let (body, private) = group_info(bob);
     let path = format!("{}{segment}", path::GROUP_INFO);
     let info = bob.post(&path, &body).await.read::<GroupInfoResponse>().outcome;
-    let update = external_commit(bob, &scene.bob.anchors, &opened(&info, &private));
+    let update = external_commit(&bob.mls, &scene.bob.anchors, &opened(&info, &private));
     let attach = AttachRequest { room: room() }.to_bytes();
     assert_eq!(
         bob.post(path::ATTACH, &attach).await.api_error(),
@@ -207,7 +211,7 @@ async fn a_device_that_enters_a_room_elsewhere_by_itself_gets_its_events() {
         .await
         .read::<GroupInfoResponse>()
         .outcome;
-    let update = external_commit(bob, &scene.bob.anchors, &opened(&info, &private));
+    let update = external_commit(&bob.mls, &scene.bob.anchors, &opened(&info, &private));
     let answer: UpdateRoomResponse = bob.post(&path, &update).await.read();
     assert!(
         matches!(answer.outcome, UpdateOutcome::Success { .. }),

@@ -1,5 +1,4 @@
 use std::net::SocketAddr;
-use std::sync::Arc;
 
 use axum::body::Body;
 use axum::http::{Method, Request, Response};
@@ -8,7 +7,6 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http2::{self, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use sabir_wire::client_api::{ApiError, ApiErrorCode, Event, FrameReader};
 use sabir_wire::codec::Decode;
@@ -17,12 +15,17 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use super::PATIENCE;
+use super::tap::{Tap, Taped, Wire};
+use super::town::Trust;
 
 /// A raw HTTP/2 connection to a provider.
 pub(crate) struct Connection {
     sender: SendRequest<Body>,
     host: String,
     pub(crate) exporter: [u8; 32],
+    /// Whom the provider speaks to here, and where what it says is taken down.
+    name: String,
+    tap: Tap,
 }
 
 /// An answer, read whole.
@@ -47,18 +50,43 @@ impl Answer {
 }
 
 impl Connection {
-    pub(crate) async fn open(tls: Arc<ClientConfig>, host: &str, address: SocketAddr) -> Self {
+    pub(crate) async fn open(trust: Trust, host: &str, address: SocketAddr) -> Self {
         let tcp = TcpStream::connect(address).await.unwrap();
         tcp.set_nodelay(true).unwrap();
         let name = ServerName::try_from(host.to_owned()).unwrap();
-        let tls = TlsConnector::from(tls).connect(name, tcp).await.unwrap();
+        let tls = TlsConnector::from(trust.config).connect(name, tcp).await.unwrap();
         let exporter = tls
             .get_ref()
             .1
             .export_keying_material([0; 32], sabir_wire::client_api::AUTH_EXPORTER_LABEL, None)
             .unwrap();
+        Self::over(tls, host, exporter, trust.name, trust.tap).await
+    }
+
+    /// A connection to `host` through a stream that leads there.
+    pub(crate) async fn open_through(
+        trust: Trust,
+        host: &str,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    ) -> Self {
+        let name = ServerName::try_from(host.to_owned()).unwrap();
+        let tls = TlsConnector::from(trust.config)
+            .connect(name, stream)
+            .await
+            .unwrap();
+        Self::over(tls, host, [0; 32], trust.name, trust.tap).await
+    }
+
+    async fn over(
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        host: &str,
+        exporter: [u8; 32],
+        name: String,
+        tap: Tap,
+    ) -> Self {
+        let record = tap.begin(host, &name, "wire".to_owned());
         let (sender, connection) = http2::Builder::new(TokioExecutor::new())
-            .handshake(TokioIo::new(tls))
+            .handshake(TokioIo::new(Wire { stream, record }))
             .await
             .unwrap();
         tokio::spawn(connection);
@@ -66,34 +94,22 @@ impl Connection {
             sender,
             host: host.to_owned(),
             exporter,
+            name,
+            tap,
         }
     }
 
-    /// A connection to `host` through a stream that leads there.
-    pub(crate) async fn open_through(
-        tls: Arc<ClientConfig>,
-        host: &str,
-        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    ) -> Self {
-        let name = ServerName::try_from(host.to_owned()).unwrap();
-        let tls = TlsConnector::from(tls).connect(name, stream).await.unwrap();
-        let (sender, connection) = http2::Builder::new(TokioExecutor::new())
-            .handshake(TokioIo::new(tls))
-            .await
-            .unwrap();
-        tokio::spawn(connection);
-        Self {
-            sender,
-            host: host.to_owned(),
-            exporter: [0; 32],
-        }
-    }
-
-    pub(crate) async fn send(&self, request: Request<Body>) -> Response<Incoming> {
-        tokio::time::timeout(PATIENCE, self.sender.clone().send_request(request))
+    pub(crate) async fn send(&self, request: Request<Body>) -> Response<Taped<Incoming>> {
+        let line = format!("{} {}", request.method(), request.uri().path());
+        let response = tokio::time::timeout(PATIENCE, self.sender.clone().send_request(request))
             .await
             .expect("answers in time")
-            .unwrap()
+            .unwrap();
+        let (parts, body) = response.into_parts();
+        let what = format!("answer {} to {line}", parts.status.as_u16());
+        let record = self.tap.begin(&self.host, &self.name, what);
+        let body = record.message(parts.status.as_str(), &parts.headers, body);
+        Response::from_parts(parts, body)
     }
 
     pub(crate) fn request(
@@ -144,12 +160,12 @@ impl Connection {
 
 /// An open event stream.
 pub(crate) struct Stream {
-    body: Incoming,
+    body: Taped<Incoming>,
     frames: FrameReader,
 }
 
 impl Stream {
-    pub(crate) fn new(response: Response<Incoming>) -> Self {
+    pub(crate) fn new(response: Response<Taped<Incoming>>) -> Self {
         assert_eq!(response.status().as_u16(), 200);
         Self {
             body: response.into_body(),

@@ -1,10 +1,14 @@
 //! A town: a private authority, providers, people with devices, and raw connections.
 
 pub(crate) mod connection;
+pub(crate) mod door;
+pub(crate) mod logs;
 pub(crate) mod person;
 pub(crate) mod picture;
 pub(crate) mod scene;
+pub(crate) mod search;
 pub(crate) mod talker;
+pub(crate) mod tap;
 pub(crate) mod town;
 
 use std::time::Duration;

@@ -1,9 +1,7 @@
 use std::net::SocketAddr;
-use std::sync::Arc;
 
 use axum::http::Method;
 use data_encoding::BASE64URL_NOPAD;
-use rustls::ClientConfig;
 use sabir_mls::Device;
 use sabir_mls::identity::{ClientCredential, IdentityKey, Period};
 use sabir_mls::key_package::{self, NewKeyPackage};
@@ -19,7 +17,7 @@ use sabir_wire::mls::{KeyPackage, SignaturePublicKey};
 use sabir_wire::uri::{ClientUri, ProviderUri, UserUri};
 
 use super::connection::{Answer, Connection, Stream};
-use super::town::{Running, Town};
+use super::town::{Running, Town, Trust};
 use super::{now, rng};
 
 const YEAR_MS: u64 = 365 * 24 * 3_600_000;
@@ -29,6 +27,11 @@ pub(crate) struct Person {
     pub(crate) user: UserUri,
     pub(crate) identity: IdentityKey,
     pub(crate) certificate: Vec<u8>,
+}
+
+/// The key that everybody's certificate commits to. What a person writes down is its private half.
+pub(crate) fn recovery_key() -> SigningKey {
+    SigningKey::from_secret_bytes(&[&[0x08, 0x07][..], b"seed of this town's recovery key"].concat()).unwrap()
 }
 
 pub(crate) fn account_request(
@@ -41,7 +44,7 @@ pub(crate) fn account_request(
         invite_token: SecretBytes::new(token.as_bytes().to_vec()),
         user_name: name.to_owned(),
         identity_key: SignaturePublicKey(identity.public().to_vec()),
-        recovery_commitment: [7; 32],
+        recovery_commitment: sha256(recovery_key().public()),
         signature: Vec::new(),
     };
     request.signature = identity
@@ -153,8 +156,8 @@ impl NewDevice {
     /// Registers and signs in.
     pub(crate) async fn go_online(self, town: &Town, provider: &Running) -> Online {
         let user = self.credential.claimed_user().clone();
-        let tls = town.device_tls();
-        let connection = Connection::open(Arc::clone(&tls), provider.name(), provider.address).await;
+        let trust = town.device_tls();
+        let connection = Connection::open(trust.clone(), provider.name(), provider.address).await;
         let answer = connection
             .post(path::DEVICES, &self.registration().to_bytes())
             .await;
@@ -168,7 +171,7 @@ impl NewDevice {
             client: self.client,
             connection,
             token: String::new(),
-            tls,
+            trust,
             address: provider.address,
         };
         online.sign_in().await;
@@ -183,7 +186,7 @@ pub(crate) struct Online {
     pub(crate) mls: Device,
     pub(crate) connection: Connection,
     pub(crate) token: String,
-    pub(crate) tls: Arc<ClientConfig>,
+    trust: Trust,
     address: SocketAddr,
 }
 
@@ -217,7 +220,7 @@ impl Online {
     /// A new connection after the provider came back.
     pub(crate) async fn reconnect(&mut self) {
         let host = self.client.authority().as_str().to_owned();
-        self.connection = Connection::open(Arc::clone(&self.tls), &host, self.address).await;
+        self.connection = Connection::open(self.trust.clone(), &host, self.address).await;
     }
 
     pub(crate) fn bearer(&self) -> String {

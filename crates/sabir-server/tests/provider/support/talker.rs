@@ -26,6 +26,8 @@ pub(crate) struct Talker {
     packages: BTreeMap<Vec<u8>, Rows>,
     pub(crate) events: Vec<ConversationEvent>,
     pub(crate) cursor: u64,
+    /// Every row this device ever held.
+    pub(crate) held: Vec<Vec<u8>>,
     sent: u128,
 }
 
@@ -41,6 +43,7 @@ impl Talker {
         for made in talker.online.publish_some(3).await {
             let mut rows = Rows::new();
             made.private.apply_to(&mut rows);
+            talker.held.extend(rows.values().cloned());
             talker.packages.insert(made.reference.clone(), rows);
         }
         talker
@@ -55,6 +58,7 @@ impl Talker {
             packages: BTreeMap::new(),
             events: Vec::new(),
             cursor: 0,
+            held: Vec::new(),
             sent: 0,
         }
     }
@@ -71,6 +75,7 @@ impl Talker {
     }
 
     fn keep(&mut self, effects: Effects) {
+        self.held.extend(effects.changes.puts.values().cloned());
         effects.changes.apply_to(&mut self.rows);
         self.events.extend(effects.events);
     }

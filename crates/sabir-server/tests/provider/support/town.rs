@@ -15,6 +15,8 @@ use sabir_store::{MemoryStore, Store};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use super::door::Door;
+use super::tap::Tap;
 use super::{PATIENCE, domain};
 
 /// Providers on loopback under one authority. Their files go with it.
@@ -22,6 +24,18 @@ pub(crate) struct Town {
     authority: CertifiedIssuer<'static, KeyPair>,
     folder: tempfile::TempDir,
     addresses: BTreeMap<String, SocketAddr>,
+    /// Where providers find each other when their traffic is taken down.
+    doors: BTreeMap<String, SocketAddr>,
+    /// What providers send to devices and raw connections of tests and, with doors, to each other.
+    pub(crate) tap: Tap,
+}
+
+/// What an end of a connection trusts and presents, its name, and where what it receives is taken down.
+#[derive(Clone)]
+pub(crate) struct Trust {
+    pub(crate) config: Arc<ClientConfig>,
+    pub(crate) name: String,
+    pub(crate) tap: Tap,
 }
 
 /// A running provider.
@@ -76,9 +90,34 @@ impl Town {
             authority,
             folder,
             addresses,
+            doors: BTreeMap::new(),
+            tap: Tap::default(),
         };
         for name in domains {
             town.write_files(name);
+        }
+        town
+    }
+
+    /// As [`Self::new`], with a door in front of each provider: all that they send to each other is taken down.
+    pub(crate) async fn with_doors(domains: &[&str]) -> Self {
+        let mut town = Self::new(domains);
+        for name in domains {
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+            town.doors
+                .insert((*name).to_owned(), listener.local_addr().unwrap());
+            let anchors = Arc::new(town.anchors());
+            let door = Door {
+                host: (*name).to_owned(),
+                behind: town.addresses[*name],
+                tls: tls::server_config(&town.identity(name), &anchors).unwrap(),
+                callers: domains
+                    .iter()
+                    .map(|caller| ((*caller).to_owned(), town.peer_tls(caller)))
+                    .collect(),
+                nobody: town.device_tls(),
+            };
+            tokio::spawn(door.serve(listener));
         }
         town
     }
@@ -113,6 +152,7 @@ impl Town {
             self.data(name)
         );
         for (other, address) in &self.addresses {
+            let address = self.doors.get(other).unwrap_or(address);
             text.push_str(&format!("{other:?} = \"{address}\"\n"));
         }
         Config::parse(&text).unwrap()
@@ -130,7 +170,7 @@ impl Town {
     }
 
     /// What a device trusts: the authority, and it presents nothing.
-    pub(crate) fn device_tls(&self) -> Arc<ClientConfig> {
+    pub(crate) fn device_tls(&self) -> Trust {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let mut config = ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(&[&rustls::version::TLS13])
@@ -138,17 +178,29 @@ impl Town {
             .with_root_certificates(self.anchors())
             .with_no_client_auth();
         config.alpn_protocols = vec![b"h2".to_vec()];
-        Arc::new(config)
+        self.trust(Arc::new(config), "a device")
     }
 
     /// What a provider of this name presents.
-    pub(crate) fn peer_tls(&self, name: &str) -> Arc<ClientConfig> {
+    pub(crate) fn peer_tls(&self, name: &str) -> Trust {
+        let config = tls::client_config(&self.identity(name), &Arc::new(self.anchors())).unwrap();
+        self.trust(config, name)
+    }
+
+    fn trust(&self, config: Arc<ClientConfig>, name: &str) -> Trust {
+        Trust {
+            config,
+            name: name.to_owned(),
+            tap: self.tap.clone(),
+        }
+    }
+
+    fn identity(&self, name: &str) -> TlsIdentity {
         let key = KeyPair::generate().unwrap();
         let params = CertificateParams::new(vec![name.to_owned()]).unwrap();
         let certificate = params.signed_by(&key, &self.authority).unwrap();
         let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
-        let identity = TlsIdentity::new(vec![certificate.der().clone()], key, &domain(name)).unwrap();
-        tls::client_config(&identity, &Arc::new(self.anchors())).unwrap()
+        TlsIdentity::new(vec![certificate.der().clone()], key, &domain(name)).unwrap()
     }
 
     fn anchors(&self) -> RootCertStore {
