@@ -4,7 +4,7 @@
 //! valid (draft-ietf-mls-extensions §4.7). [`fold`] does, and hands each component's updates, in the order of
 //! the commit, to the application's [`ComponentRules`], which alone know what an update means.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use thiserror::Error;
 
@@ -21,6 +21,12 @@ pub trait ComponentRules {
     /// # Errors
     /// The reason, where it may not; the whole commit is refused.
     fn remove(&self, component: u16) -> Result<(), String>;
+
+    /// Whether one commit may carry several updates of the component, so long as no two are equal. Where it may,
+    /// [`ComponentRules::update`] gets all of them at once.
+    fn takes_several(&self, _component: u16) -> bool {
+        false
+    }
 }
 
 /// One AppDataUpdate proposal, as the list rules see it.
@@ -44,8 +50,8 @@ pub enum AppDataError {
     /// A remove of a component without state.
     #[error("component {0:#06x} has no state to remove")]
     NothingToRemove(u16),
-    /// More than one update of one component; the library deduplicates identical ones on one side only, so
-    /// sides could disagree.
+    /// Two equal updates of one component, or more than one of a component that takes one; the library
+    /// deduplicates equal ones on one side only, so sides could disagree.
     #[error("component {0:#06x} is updated more than once in one commit")]
     UpdatedTwice(u16),
     /// The component refused.
@@ -115,7 +121,8 @@ fn fold_one(
             AppDataOperation::Remove => None,
         })
         .collect();
-    if updates.len() > 1 {
+    let different: BTreeSet<&[u8]> = updates.iter().copied().collect();
+    if different.len() < updates.len() || (updates.len() > 1 && !rules.takes_several(component)) {
         return Err(AppDataError::UpdatedTwice(component));
     }
     rules
@@ -147,6 +154,9 @@ mod tests {
                 Err("stays".into())
             }
         }
+        fn takes_several(&self, component: u16) -> bool {
+            component == 3
+        }
     }
 
     fn run(operations: &[(u16, AppDataOperation)]) -> Result<AppDataChanges, AppDataError> {
@@ -172,9 +182,23 @@ mod tests {
     }
 
     #[test]
+    fn several_updates_go_to_a_component_that_takes_them() {
+        let changes = run(&[(3, update(1)), (2, update(9)), (3, update(2))]).unwrap();
+        assert_eq!(changes[&3], Some(vec![1, 2]));
+    }
+
+    #[test]
     fn each_list_rule_has_its_refusal() {
         use AppDataOperation::Remove;
         let table = [
+            (
+                vec![(2, update(1)), (2, update(2))],
+                AppDataError::UpdatedTwice(2),
+            ),
+            (
+                vec![(3, update(1)), (3, update(2)), (3, update(1))],
+                AppDataError::UpdatedTwice(3),
+            ),
             (vec![(6, Remove)], AppDataError::NothingToRemove(6)),
             (
                 vec![(1, update(1)), (1, Remove)],

@@ -7,10 +7,15 @@
 mod commit;
 mod join;
 mod message;
+mod propose;
 
 pub use commit::{CommitPlan, OwnCommit, PublicState};
-pub use join::{ExternalJoin, GroupInfoView, join_external, join_welcome, welcome_references};
+pub use join::{
+    ExternalJoin, ExternalPlan, GroupInfoView, join_external, join_external_with, join_welcome,
+    welcome_references,
+};
 pub use message::{Incoming, Received, StagedGroupCommit};
+pub use propose::{OwnProposal, PendingProposal};
 
 pub(crate) use commit::{encode, resolve};
 pub(crate) use join::{parse_group_info, parse_tree};

@@ -50,7 +50,8 @@ pub struct OwnCommit {
 }
 
 impl Group {
-    /// Builds a commit and leaves it pending until [`Group::merge_own`] or [`Group::drop_own`].
+    /// Builds a commit and leaves it pending until [`Group::merge_own`] or [`Group::drop_own`]. It refers to every
+    /// proposal that waits, and holds what the plan asks for by value.
     ///
     /// # Errors
     /// [`MlsError::CommitPending`] where one is pending already; [`MlsError::AppData`] where the plan breaks a
@@ -71,7 +72,8 @@ impl Group {
         self.provider.reseed(rng);
         let tree = self.group.export_ratchet_tree();
         // A leaf that is renewed carries what the device carries today, its newest device list above all.
-        let parameters = if plan.refresh || !plan.removes.is_empty() {
+        let renews = plan.refresh || !plan.removes.is_empty() || self.has_pending_removes();
+        let parameters = if renews {
             LeafNodeParameters::builder()
                 .with_capabilities(device.capabilities())
                 .with_extensions(device.leaf_extensions()?)

@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use openmls::group::{MlsGroup, ProcessedWelcome};
 use openmls::messages::Welcome;
 use openmls::messages::group_info::VerifiableGroupInfo;
-use openmls::prelude::{DeserializeBytes as _, LeafNodeParameters, OpenMlsProvider as _};
+use openmls::prelude::{
+    DeserializeBytes as _, LeafNodeParameters, OpenMlsProvider as _, ProtocolMessage, PublicMessageIn,
+};
 use openmls::treesync::RatchetTreeIn;
 use rand_core::CryptoRng;
 
@@ -57,7 +59,7 @@ pub fn join_welcome(
         .map_err(MlsError::invalid)?;
     let group = staged.into_group(&provider).map_err(MlsError::invalid)?;
     let joined = Group { provider, group };
-    joined.verify_members(judge)?;
+    joined.verify_members(judge, &[])?;
     Ok(joined)
 }
 
@@ -79,7 +81,21 @@ pub struct GroupInfoView<'a> {
     pub ratchet_tree: &'a [u8],
 }
 
-/// Prepares an external commit. A leaf of this very device that is still in the tree is replaced.
+/// What goes into an external commit beside the join itself.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ExternalPlan<'a> {
+    /// Changes of the room's state, at most one per component.
+    pub app_data: &'a [(u16, AppDataOperation)],
+    /// The SelfRemove proposals that are pending at the hub, each an encoded `MLSMessage`. An external commit
+    /// refers to all of them (draft-ietf-mimi-protocol-06 §5.3). Their membership tags cannot be checked from
+    /// outside; the hub did.
+    pub self_removes: &'a [Vec<u8>],
+    /// Signature keys of leaves whose identity is not proved and that are put up with all the same, since a
+    /// person knows of them. Any other one refuses the join.
+    pub tolerated: &'a [Vec<u8>],
+}
+
+/// Prepares an external commit that only joins and changes the room's state: [`join_external_with`].
 ///
 /// # Errors
 /// [`MlsError`] names what does not hold.
@@ -91,6 +107,34 @@ pub fn join_external(
     rules: &dyn ComponentRules,
     rng: &mut dyn CryptoRng,
 ) -> Result<ExternalJoin, MlsError> {
+    let plan = ExternalPlan {
+        app_data,
+        ..ExternalPlan::default()
+    };
+    join_external_with(device, view, plan, judge, rules, rng)
+}
+
+/// Prepares an external commit. A leaf of this very device that is still in the tree is replaced.
+///
+/// # Errors
+/// [`MlsError`] names what does not hold.
+pub fn join_external_with(
+    device: &Device,
+    view: GroupInfoView<'_>,
+    plan: ExternalPlan<'_>,
+    judge: &Judge<'_>,
+    rules: &dyn ComponentRules,
+    rng: &mut dyn CryptoRng,
+) -> Result<ExternalJoin, MlsError> {
+    let app_data = plan.app_data;
+    let self_removes: Vec<PublicMessageIn> = plan
+        .self_removes
+        .iter()
+        .map(|message| match super::protocol_message(message)? {
+            ProtocolMessage::PublicMessage(message) => Ok(*message),
+            ProtocolMessage::PrivateMessage(_) => Err(MlsError::Malformed("PublicMessage")),
+        })
+        .collect::<Result<_, _>>()?;
     let provider = Provider::new(rng, Rows::new());
     let info = parse_group_info(view.group_info)?;
     leaf::suite(info.ciphersuite().into())?;
@@ -101,6 +145,7 @@ pub fn join_external(
     let mut builder = MlsGroup::external_commit_builder()
         .with_ratchet_tree(parse_tree(view.ratchet_tree)?)
         .with_config(super::join_config())
+        .with_proposals(self_removes)
         .skip_lifetime_validation()
         .build_group(&provider, info, device.credential_with_key())
         .map_err(MlsError::invalid)?
@@ -134,7 +179,7 @@ pub fn join_external(
         next,
     };
     let group = Group { provider, group };
-    group.verify_members(judge)?;
+    group.verify_members(judge, plan.tolerated)?;
     Ok(ExternalJoin { group, commit })
 }
 
@@ -153,9 +198,12 @@ impl Group {
     }
 
     /// Refuses a group in which a leaf is unfit, a credential is not proved, or a client appears twice.
-    fn verify_members(&self, judge: &Judge<'_>) -> Result<(), MlsError> {
+    fn verify_members(&self, judge: &Judge<'_>, tolerated: &[Vec<u8>]) -> Result<(), MlsError> {
         let mut clients = BTreeSet::new();
         for (_, fact) in self.judge_members(judge) {
+            if tolerated.contains(&fact.signature_key) {
+                continue;
+            }
             if !clients.insert(fact.verified()?.client().clone()) {
                 return Err(MlsError::Leaf("a client is in the group twice"));
             }

@@ -7,7 +7,7 @@ use openmls::prelude::{
 };
 use rand_core::CryptoRng;
 
-use super::{Group, commit};
+use super::{Group, PendingProposal, commit};
 use crate::app_data::{AppDataOperation, ComponentRules};
 use crate::commit_facts::{self, Author, CommitFacts, Judge};
 use crate::error::MlsError;
@@ -46,7 +46,7 @@ pub enum Incoming {
     /// An application message this client sent; its content is not readable from here.
     OwnMessage,
     /// Somebody's proposal; it was queued for the next commit.
-    Proposal(Author),
+    Proposal(Box<PendingProposal>),
     /// Somebody's commit; merge it with [`Group::merge`].
     Commit(Box<StagedGroupCommit>),
     /// The pending commit of this client; merge it with [`Group::merge_own`].
@@ -132,10 +132,14 @@ impl Group {
             ProcessedMessageContent::OwnPendingCommit => Ok(Incoming::OwnCommit),
             ProcessedMessageContent::ProposalMessage(proposal)
             | ProcessedMessageContent::ExternalJoinProposalMessage(proposal) => {
-                self.group
-                    .store_pending_proposal(self.provider.storage(), *proposal)
-                    .map_err(MlsError::internal)?;
-                Ok(Incoming::Proposal(commit_facts::author(&sender)))
+                let facts = super::propose::facts(&proposal);
+                // It came twice, or it is this client's own, which waits here since it was made.
+                if !self.has_proposal(&facts.reference) {
+                    self.group
+                        .store_pending_proposal(self.provider.storage(), *proposal)
+                        .map_err(MlsError::internal)?;
+                }
+                Ok(Incoming::Proposal(Box::new(facts)))
             }
             ProcessedMessageContent::StagedCommitMessage(staged) => self.staged(staged, &sender, judge),
             ProcessedMessageContent::UnresolvedAppDataCommit(unresolved) => {
