@@ -15,6 +15,7 @@
 //! * [`follower`]: a provider whose users take part in another provider's room.
 //! * [`conversation`]: a client's side of a room.
 //! * [`key_material`]: key packages asked for, handed out and checked.
+//! * [`timeline`]: what a message does to the messages before it, and who may do that.
 
 pub mod conversation;
 pub mod follower;
@@ -23,6 +24,7 @@ pub mod hub;
 pub mod key_material;
 pub mod room;
 mod scope;
+pub mod timeline;
 
 pub use scope::{mls_rows, scoped};
 
