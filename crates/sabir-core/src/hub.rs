@@ -30,6 +30,7 @@ use thiserror::Error;
 
 use self::record::Record;
 use crate::Millis;
+use crate::room::policy::LeafClient;
 use crate::room::{RoomState, StateError};
 
 /// What a provider is as a hub; the same for all its rooms.
@@ -108,13 +109,6 @@ pub enum HubError {
     /// A fault of ours.
     #[error("internal: {0}")]
     Internal(String),
-}
-
-/// A client in the room's group. It was verified when it came in.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct LeafClient {
-    pub(crate) client: ClientUri,
-    pub(crate) user: UserUri,
 }
 
 /// A room at its hub.

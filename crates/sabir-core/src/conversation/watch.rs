@@ -2,7 +2,7 @@
 //! fork on what one client knows; but one that the hub should have refused stops this client from sending, and
 //! leaves that came in without proof are remembered, until a person says otherwise.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sabir_mls::identity::{ClientCredential, Freshness, VerifiedClient};
 use sabir_mls::rows::RowChanges;
@@ -12,9 +12,8 @@ use sabir_wire::uri::UserUri;
 use super::event::{Alarm, ConversationEvent};
 use super::record::{Known, Phase};
 use super::{Conversation, ConversationContext, ConversationError, Effects};
-use crate::hub::LeafClient;
 use crate::hub::device_lists::{self, Newest};
-use crate::hub::policy::{self, Refusal, View};
+use crate::room::policy::{self, LeafClient, Refusal, View};
 
 /// What is wrong with a commit.
 #[derive(Debug, Default)]
@@ -87,14 +86,18 @@ impl Conversation {
             return Ok(verdict);
         }
         let leaves = self.leaf_clients();
+        let departed = BTreeSet::new();
         let view = View {
             state: &self.state,
             leaves: &leaves,
             device_lists: &seen,
+            departed: &departed,
+            knows_all: false,
         };
-        let reason = match policy::check_commit(view, facts, None) {
+        let reason = match policy::check_commit(view, facts) {
             Ok(_) => return Ok(verdict),
             Err(Refusal::Denied(reason)) => reason.to_owned(),
+            Err(Refusal::Invalid(reason)) => reason,
             Err(Refusal::Leaf(MlsError::UnknownProvider(domain))) => {
                 return Err(ConversationError::UnknownProvider(domain));
             }
@@ -225,6 +228,7 @@ impl Conversation {
             }
             Err(Refusal::Leaf(error)) => error.to_string(),
             Err(Refusal::Denied(reason)) => reason.to_owned(),
+            Err(Refusal::Invalid(reason)) => reason,
         };
         verdict.doubted.insert(leaf.signature_key.clone(), user);
         verdict.alarms.push(Alarm::Unverified { reason });

@@ -10,12 +10,13 @@ use sabir_wire::protocol::{
 };
 use sabir_wire::uri::{ClientUri, Domain};
 
-use super::policy::{self, Refusal, View};
+use super::policy::check_origin;
 use super::{
     Effects, Hub, HubContext, HubError, HubEvent, Origin, Route, judge, leaves, read_state, unknown_provider,
 };
 use crate::Millis;
 use crate::room::RoomRules;
+use crate::room::policy::{self, Refusal, View};
 use crate::scope::scoped;
 
 /// Why an update is refused, as the answer says it.
@@ -78,16 +79,18 @@ impl Hub {
             Observed::Commit(staged) => *staged,
             Observed::Proposal(_) => return Err(denied("a commit was announced and a proposal came")),
         };
+        let departed = std::collections::BTreeSet::new();
         let view = View {
             state: &self.state,
             leaves: &self.leaves,
             device_lists: &self.record.device_lists,
+            departed: &departed,
+            knows_all: true,
         };
-        let allowed =
-            policy::check_commit(view, &staged.facts, Some(origin)).map_err(|refusal| match refusal {
-                Refusal::Denied(reason) => denied(reason),
-                Refusal::Leaf(error) => mls(&error),
-            })?;
+        let allowed = policy::committer(view, &staged.facts)
+            .and_then(|committer| check_origin(&committer, origin))
+            .and_then(|()| policy::check_commit(view, &staged.facts))
+            .map_err(refused)?;
         let group_info = self.check_group_info(&staged, group_info)?;
         let welcome_to = welcome_routes(&staged, welcome.as_ref(), routes)?;
         let before = (
@@ -257,6 +260,21 @@ fn denied(reason: &str) -> Refused {
     Refused::Answer(UpdateRoomResponse {
         error_description: reason.to_owned(),
         outcome: UpdateOutcome::NotAllowed,
+    })
+}
+
+fn refused(refusal: Refusal) -> Refused {
+    match refusal {
+        Refusal::Denied(reason) => denied(reason),
+        Refusal::Invalid(reason) => invalid(reason, Vec::new()),
+        Refusal::Leaf(error) => mls(&error),
+    }
+}
+
+fn invalid(error_description: String, invalid_proposals: Vec<Vec<u8>>) -> Refused {
+    Refused::Answer(UpdateRoomResponse {
+        error_description,
+        outcome: UpdateOutcome::InvalidProposal { invalid_proposals },
     })
 }
 

@@ -5,7 +5,7 @@ use sabir_wire::mls::ComponentId;
 use sabir_wire::policy::{BaseRoomPolicy, PreAuthData, RoleData};
 use sabir_wire::protocol::FrankingAgentData;
 
-use super::participants::apply_update;
+use super::participants::apply_updates;
 
 /// How each component of a room takes its updates. Who may send them is decided elsewhere.
 #[derive(Debug, Clone, Copy, Default)]
@@ -13,11 +13,19 @@ pub struct RoomRules;
 
 impl ComponentRules for RoomRules {
     fn update(&self, component: u16, current: Option<&[u8]>, updates: &[&[u8]]) -> Result<Vec<u8>, String> {
-        let mut data = current.map(<[u8]>::to_vec);
-        for update in updates {
-            data = Some(update_one(ComponentId(component), data.as_deref(), update)?);
+        if ComponentId(component) == ComponentId::PARTICIPANT_LIST {
+            return participants(current, updates);
         }
-        data.ok_or_else(|| "no update".to_owned())
+        let [update] = updates else {
+            return Err("the component takes one update in a commit".to_owned());
+        };
+        update_one(ComponentId(component), current, update)
+    }
+
+    /// draft-ietf-mimi-protocol-06 §7.5 speaks of "any combination of Participant list updates" in one commit; of
+    /// the metadata only one update is valid (§7.6), and of the others no draft allows more.
+    fn takes_several(&self, component: u16) -> bool {
+        ComponentId(component) == ComponentId::PARTICIPANT_LIST
     }
 
     fn remove(&self, component: u16) -> Result<(), String> {
@@ -30,20 +38,24 @@ impl ComponentRules for RoomRules {
     }
 }
 
+fn participants(current: Option<&[u8]>, updates: &[&[u8]]) -> Result<Vec<u8>, String> {
+    let list = match current {
+        Some(bytes) => ParticipantListData::from_bytes(bytes).map_err(text)?,
+        None => ParticipantListData {
+            participants: Vec::new(),
+        },
+    };
+    let updates: Result<Vec<ParticipantListUpdate>, DecodeError> = updates
+        .iter()
+        .map(|update| ParticipantListUpdate::from_bytes(update))
+        .collect();
+    apply_updates(&list, &updates.map_err(text)?)
+        .map(|list| list.to_bytes())
+        .map_err(|error| error.to_string())
+}
+
 fn update_one(component: ComponentId, current: Option<&[u8]>, update: &[u8]) -> Result<Vec<u8>, String> {
     match component {
-        ComponentId::PARTICIPANT_LIST => {
-            let list = match current {
-                Some(bytes) => ParticipantListData::from_bytes(bytes).map_err(text)?,
-                None => ParticipantListData {
-                    participants: Vec::new(),
-                },
-            };
-            let update = ParticipantListUpdate::from_bytes(update).map_err(text)?;
-            Ok(apply_update(&list, &update)
-                .map_err(|error| error.to_string())?
-                .to_bytes())
-        }
         // These replace the whole value (draft-ietf-mimi-protocol-06 §7.6; draft-ietf-mimi-room-policy-03 §3-5).
         ComponentId::ROOM_METADATA => replaced::<RoomMetaData>(update),
         ComponentId::ROLES_LIST => replaced::<RoleData>(update),

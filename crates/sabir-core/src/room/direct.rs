@@ -12,7 +12,7 @@ pub const DIRECT_ROLE: u32 = 2;
 
 /// What both people of a direct room may do. There is no membership to manage: it is fixed
 /// (draft-ietf-mimi-room-policy-03 §5).
-const DIRECT_CAPABILITIES: &[CapabilityType] = &[
+pub(super) const DIRECT_CAPABILITIES: &[CapabilityType] = &[
     CapabilityType::CAN_ADD_OWN_CLIENT,
     CapabilityType::CAN_REMOVE_OWN_CLIENT,
     CapabilityType::CAN_SEND_MESSAGE,
@@ -95,20 +95,8 @@ impl DirectRoom {
             policy_component_ids: policy.to_vec(),
         };
         vec![
-            (
-                ComponentId::APP_COMPONENTS.0,
-                ComponentsList {
-                    component_ids: required.to_vec(),
-                }
-                .to_bytes(),
-            ),
-            (
-                ComponentId::SAFE_AAD.0,
-                ComponentsList {
-                    component_ids: vec![ComponentId::FRANK_AAD],
-                }
-                .to_bytes(),
-            ),
+            list(ComponentId::APP_COMPONENTS, &required),
+            list(ComponentId::SAFE_AAD, &[ComponentId::FRANK_AAD]),
             (ComponentId::FRANKING_AGENT.0, self.franking_agent.to_bytes()),
             (ComponentId::PARTICIPANT_LIST.0, participants.to_bytes()),
             (ComponentId::ROOM_METADATA.0, metadata.to_bytes()),
@@ -119,6 +107,14 @@ impl DirectRoom {
             (ComponentId::BASE_ROOM_POLICY.0, base.to_bytes()),
         ]
     }
+}
+
+/// The entry of a component that lists components.
+pub(super) fn list(component: ComponentId, components: &[ComponentId]) -> (u16, Vec<u8>) {
+    let list = ComponentsList {
+        component_ids: components.to_vec(),
+    };
+    (component.0, list.to_bytes())
 }
 
 fn role() -> Role {

@@ -1,7 +1,7 @@
 use sabir_wire::codec::{Decode, DecodeError};
 use sabir_wire::components::{ParticipantListData, RoomMetaData, UserRolePair};
 use sabir_wire::mls::ComponentId;
-use sabir_wire::policy::{BaseRoomPolicy, Role, RoleData};
+use sabir_wire::policy::{BaseRoomPolicy, PreAuthData, Role, RoleData};
 use sabir_wire::protocol::FrankingAgentData;
 use sabir_wire::uri::{Domain, UserUri};
 use thiserror::Error;
@@ -13,12 +13,25 @@ pub struct RoomState {
     pub participants: ParticipantListData,
     /// The roles.
     pub roles: RoleData,
+    /// Who may take a role without being on the list.
+    pub preauth: PreAuthData,
     /// The base policy.
     pub base: BaseRoomPolicy,
     /// Name and description.
     pub metadata: RoomMetaData,
     /// Whose signature is on franks, where the room has them.
     pub franking_agent: Option<FrankingAgentData>,
+}
+
+/// What kind of room it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RoomKind {
+    /// Two people, fixed from the start.
+    Direct,
+    /// People come and go.
+    Group,
+    /// Fixed membership, of another number of people than two: not supported.
+    Fixed,
 }
 
 /// Why a dictionary is not a room's state.
@@ -46,6 +59,7 @@ impl RoomState {
         Ok(Self {
             participants: required(&component, ComponentId::PARTICIPANT_LIST)?,
             roles: required(&component, ComponentId::ROLES_LIST)?,
+            preauth: optional(&component, ComponentId::PREAUTH_LIST)?.unwrap_or_default(),
             base: required(&component, ComponentId::BASE_ROOM_POLICY)?,
             metadata: required(&component, ComponentId::ROOM_METADATA)?,
             franking_agent: optional(&component, ComponentId::FRANKING_AGENT)?,
@@ -66,6 +80,31 @@ impl RoomState {
     pub fn role_of(&self, user: &UserUri) -> Option<&Role> {
         let index = self.participant(user)?.role_index;
         self.roles.roles.iter().find(|role| role.role_index == index)
+    }
+
+    /// What kind of room it is.
+    #[must_use]
+    pub fn kind(&self) -> RoomKind {
+        if !self.base.fixed_membership {
+            RoomKind::Group
+        } else if self.is_direct() {
+            RoomKind::Direct
+        } else {
+            RoomKind::Fixed
+        }
+    }
+
+    /// Index of the role of that name, as this room defines it; names are matched exactly.
+    #[must_use]
+    pub fn role_index(&self, name: &str) -> Option<u32> {
+        let role = self.roles.roles.iter().find(|role| role.role_name == name)?;
+        Some(role.role_index)
+    }
+
+    /// Name of the role of that index, as this room defines it.
+    #[must_use]
+    pub fn role_name(&self, index: u32) -> Option<&str> {
+        self.roles.role(index).map(|role| role.role_name.as_str())
     }
 
     /// Providers of all participants.
