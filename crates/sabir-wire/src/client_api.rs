@@ -15,6 +15,8 @@
 //! POST rooms/attach      AttachRequest            -> no body
 //! GET  events?after=N    -> stream of frames, each an Event
 //! POST events/ack        AckRequest               -> no body
+//! POST assets, assets/{id}?offset=N, assets/{id}/finish; GET, DELETE assets/{id}; GET download/{url}:
+//!                        files, see below
 //! POST update/{roomId}, submit-message/{roomId}, group-info/{roomId}, key-material/{targetUser}:
 //!                        bodies and answers of MIMI
 //! ```
@@ -26,6 +28,7 @@
 //! structure names the provider, so that no other provider can use the signature.
 
 mod account;
+mod asset;
 mod auth;
 mod device;
 mod error;
@@ -39,6 +42,10 @@ mod secret;
 mod tests;
 
 pub use account::{CreateAccountRequest, CreateAccountResponse, MAX_INVITE_TOKEN, MAX_USER_NAME};
+pub use asset::{
+    AppendAssetResponse, AssetId, AssetStatus, AssetUrl, BeginAssetRequest, BeginAssetResponse,
+    FinishAssetResponse, MAX_ASSET_PIECE, MAX_ASSET_URL,
+};
 pub use auth::{
     AUTH_EXPORTER_LABEL, ClientAuthChallenge, ClientAuthTbs, MAX_TOKEN, SignInRequest, SignInResponse,
 };
@@ -85,6 +92,15 @@ pub mod path {
     pub const EVENTS: &str = "/client/v1/events";
     /// POST [`super::AckRequest`].
     pub const ACK: &str = "/client/v1/events/ack";
+    /// POST [`super::BeginAssetRequest`].
+    pub const ASSETS: &str = "/client/v1/assets";
+    /// An asset's identifier follows: POST bytes with the query `offset` in decimal, answer
+    /// [`super::AppendAssetResponse`]; GET [`super::AssetStatus`]; DELETE.
+    pub const ASSET: &str = "/client/v1/assets/";
+    /// Behind [`ASSET`] and an identifier: POST, no body, answer [`super::FinishAssetResponse`].
+    pub const FINISH: &str = "/finish";
+    /// GET, perhaps with `Range: bytes=N-`; an asset's URL follows.
+    pub const DOWNLOAD: &str = "/client/v1/download/";
     /// POST [`crate::protocol::UpdateRequest`]; a room follows.
     pub const UPDATE: &str = "/client/v1/update/";
     /// POST [`crate::protocol::SubmitMessageRequest`]; a room follows.

@@ -88,6 +88,11 @@ fn structures() -> Vec<(&'static str, Recode)> {
         AttachRequest,
         Event,
         AckRequest,
+        BeginAssetRequest,
+        BeginAssetResponse,
+        AppendAssetResponse,
+        AssetStatus,
+        FinishAssetResponse,
         ApiError,
     ];
     protocol.into_iter().chain(policy).chain(client).collect()

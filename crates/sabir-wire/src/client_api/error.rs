@@ -58,6 +58,8 @@ codes! {
     UNAVAILABLE = 9, "unavailable", 503;
     /// A fault of the provider.
     INTERNAL = 10, "internal", 500;
+    /// The range does not begin within the file.
+    RANGE = 11, "rangeNotSatisfiable", 416;
 }
 
 impl fmt::Display for ApiErrorCode {

@@ -65,7 +65,7 @@ fn secrets_do_not_show_themselves() {
 
 #[test]
 fn error_codes_have_names_and_statuses() {
-    for code in 1..=10 {
+    for code in 1..=11 {
         let code = ApiErrorCode(code);
         assert!(
             code.name().is_some() && (400..=599).contains(&code.http_status()),
