@@ -40,6 +40,7 @@ pub use types::account::{
     Account, AddDevice, CreateAccount, CreateInvite, Device, DeviceOutcome, InviteOutcome, NewAccountOutcome,
     PutToken,
 };
+pub use types::asset::{Asset, BeginAsset, BeginAssetOutcome, DropAssets, FinishAsset, GiveUpAsset};
 pub use types::device::{DeviceItem, Enqueue, Notice, RoomPlace};
 pub use types::key_package::{
     Freshness, KeyPackagePick, KeyPackageRow, MAX_KEY_PACKAGES_PER_DEVICE, PublishKeyPackages, Published,

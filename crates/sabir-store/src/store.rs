@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use tokio::sync::broadcast;
 
 use crate::{
-    AcceptFanout, Account, AckOutcome, AddDevice, Applied, Apply, Batch, CreateAccount, CreateInvite,
-    CreateRoom, Device, DeviceItem, DeviceOutcome, Dropped, Enqueue, Expired, Freshness, Hash, Hint,
-    InviteOutcome, KeyPackageRow, LogEntry, NewAccountOutcome, Once, OutboxAck, OutboxDefer, OutboxExpire,
-    Pending, PublishKeyPackages, Published, PutToken, RecordRoutes, Retention, RoomHead, RoomState, Route,
-    StoreError, TakeKeyPackages, TakenKeyPackage,
+    AcceptFanout, Account, AckOutcome, AddDevice, Applied, Apply, Asset, Batch, BeginAsset,
+    BeginAssetOutcome, CreateAccount, CreateInvite, CreateRoom, Device, DeviceItem, DeviceOutcome,
+    DropAssets, Dropped, Enqueue, Expired, FinishAsset, Freshness, GiveUpAsset, Hash, Hint, InviteOutcome,
+    KeyPackageRow, LogEntry, NewAccountOutcome, Once, OutboxAck, OutboxDefer, OutboxExpire, Pending,
+    PublishKeyPackages, Published, PutToken, RecordRoutes, Retention, RoomHead, RoomState, Route, StoreError,
+    TakeKeyPackages, TakenKeyPackage,
 };
 
 /// Storage of one provider.
@@ -185,6 +186,38 @@ pub trait Store: Send + Sync {
 
     /// Removes all tokens of a device; answers how many.
     fn revoke_tokens(&self, client_uri: &str) -> Pending<u64>;
+
+    // Uploaded files: who may store what. Their bytes are the caller's matter.
+
+    /// Makes room for a file within its owner's quota.
+    fn begin_asset(&self, command: BeginAsset) -> Pending<BeginAssetOutcome>;
+
+    /// Marks an asset as whole; `None` when there is none, or it has expired. One that is whole stays as it is.
+    fn finish_asset(&self, command: FinishAsset) -> Pending<Option<Asset>>;
+
+    /// Lets an asset of this owner expire now; answers whether there is one.
+    fn give_up_asset(&self, command: GiveUpAsset) -> Pending<bool>;
+
+    /// Forgets expired assets whose bytes are deleted; answers how many.
+    fn drop_assets(&self, command: DropAssets) -> Pending<u64>;
+
+    /// The asset of this name, expired ones included.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Corrupt`.
+    fn asset(&self, id: &str) -> Result<Option<Asset>, StoreError>;
+
+    /// Bytes that this owner's assets count for.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Corrupt`.
+    fn asset_bytes(&self, owner: &str) -> Result<u64, StoreError>;
+
+    /// Up to `limit` names of expired assets, the one that expired first before the others.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Corrupt`.
+    fn expired_assets(&self, now: u64, limit: usize) -> Result<Vec<String>, StoreError>;
 
     // Settings
 

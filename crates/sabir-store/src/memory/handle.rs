@@ -7,11 +7,12 @@ use tokio::sync::broadcast;
 use super::MemoryStore;
 use crate::types::bounded;
 use crate::{
-    AcceptFanout, Account, AckOutcome, AddDevice, Applied, Apply, Batch, CreateAccount, CreateInvite,
-    CreateRoom, Device, DeviceItem, DeviceOutcome, Dropped, Enqueue, Expired, Freshness, Hash, Hint,
-    InviteOutcome, KeyPackageRow, LogEntry, NewAccountOutcome, Once, OutboxAck, OutboxDefer, OutboxExpire,
-    Pending, PublishKeyPackages, Published, PutToken, RecordRoutes, Retention, RoomHead, RoomState, Route,
-    Store, StoreError, TakeKeyPackages, TakenKeyPackage,
+    AcceptFanout, Account, AckOutcome, AddDevice, Applied, Apply, Asset, Batch, BeginAsset,
+    BeginAssetOutcome, CreateAccount, CreateInvite, CreateRoom, Device, DeviceItem, DeviceOutcome,
+    DropAssets, Dropped, Enqueue, Expired, FinishAsset, Freshness, GiveUpAsset, Hash, Hint, InviteOutcome,
+    KeyPackageRow, LogEntry, NewAccountOutcome, Once, OutboxAck, OutboxDefer, OutboxExpire, Pending,
+    PublishKeyPackages, Published, PutToken, RecordRoutes, Retention, RoomHead, RoomState, Route, Store,
+    StoreError, TakeKeyPackages, TakenKeyPackage,
 };
 
 impl Store for MemoryStore {
@@ -194,6 +195,42 @@ impl Store for MemoryStore {
         self.write("revoke_tokens", Ok(()), |state, _| {
             Ok(state.revoke_tokens(client_uri))
         })
+    }
+
+    fn begin_asset(&self, command: BeginAsset) -> Pending<BeginAssetOutcome> {
+        self.write("begin_asset", command.check(), |state, _| {
+            Ok(state.begin_asset(command))
+        })
+    }
+
+    fn finish_asset(&self, command: FinishAsset) -> Pending<Option<Asset>> {
+        self.write("finish_asset", command.check(), |state, _| {
+            Ok(state.finish_asset(command))
+        })
+    }
+
+    fn give_up_asset(&self, command: GiveUpAsset) -> Pending<bool> {
+        self.write("give_up_asset", command.check(), |state, _| {
+            Ok(state.give_up_asset(command))
+        })
+    }
+
+    fn drop_assets(&self, command: DropAssets) -> Pending<u64> {
+        self.write("drop_assets", command.check(), |state, _| {
+            Ok(state.drop_assets(command))
+        })
+    }
+
+    fn asset(&self, id: &str) -> Result<Option<Asset>, StoreError> {
+        self.read("asset", |state| state.asset(id))
+    }
+
+    fn asset_bytes(&self, owner: &str) -> Result<u64, StoreError> {
+        self.read("asset_bytes", |state| state.asset_bytes(owner))
+    }
+
+    fn expired_assets(&self, now: u64, limit: usize) -> Result<Vec<String>, StoreError> {
+        self.read("expired_assets", |state| state.expired_assets(now, limit))
     }
 
     fn setting(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {

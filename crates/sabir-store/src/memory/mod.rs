@@ -7,6 +7,7 @@
 //! into chosen writes, see [`Fault`].
 
 mod account;
+mod asset;
 mod device;
 mod expire;
 mod handle;
@@ -154,6 +155,7 @@ struct State {
     devices: BTreeMap<String, crate::Device>,
     tokens: BTreeMap<Hash, account::Token>,
     settings: BTreeMap<String, Vec<u8>>,
+    assets: BTreeMap<String, crate::Asset>,
 }
 
 fn unavailable(command: &'static str, maybe_applied: bool) -> StoreError {

@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 
 use tokio::sync::broadcast;
 
-use super::{SqliteStore, account, device, key_package, outbox, room};
+use super::{SqliteStore, account, asset, device, key_package, outbox, room};
 use crate::types::bounded;
 use crate::{
-    AcceptFanout, Account, AckOutcome, AddDevice, Applied, Apply, Batch, CreateAccount, CreateInvite,
-    CreateRoom, Device, DeviceItem, DeviceOutcome, Dropped, Enqueue, Expired, Freshness, Hash, Hint,
-    InviteOutcome, KeyPackageRow, LogEntry, NewAccountOutcome, Once, OutboxAck, OutboxDefer, OutboxExpire,
-    Pending, PublishKeyPackages, Published, PutToken, RecordRoutes, Retention, RoomHead, RoomState, Route,
-    Store, StoreError, TakeKeyPackages, TakenKeyPackage,
+    AcceptFanout, Account, AckOutcome, AddDevice, Applied, Apply, Asset, Batch, BeginAsset,
+    BeginAssetOutcome, CreateAccount, CreateInvite, CreateRoom, Device, DeviceItem, DeviceOutcome,
+    DropAssets, Dropped, Enqueue, Expired, FinishAsset, Freshness, GiveUpAsset, Hash, Hint, InviteOutcome,
+    KeyPackageRow, LogEntry, NewAccountOutcome, Once, OutboxAck, OutboxDefer, OutboxExpire, Pending,
+    PublishKeyPackages, Published, PutToken, RecordRoutes, Retention, RoomHead, RoomState, Route, Store,
+    StoreError, TakeKeyPackages, TakenKeyPackage,
 };
 
 impl Store for SqliteStore {
@@ -205,6 +206,44 @@ impl Store for SqliteStore {
         let client_uri = client_uri.to_owned();
         self.write("revoke_tokens", Ok(()), move |connection, _| {
             account::revoke_tokens(connection, &client_uri)
+        })
+    }
+
+    fn begin_asset(&self, command: BeginAsset) -> Pending<BeginAssetOutcome> {
+        self.write("begin_asset", command.check(), move |connection, _| {
+            asset::begin(connection, &command)
+        })
+    }
+
+    fn finish_asset(&self, command: FinishAsset) -> Pending<Option<Asset>> {
+        self.write("finish_asset", command.check(), move |connection, _| {
+            asset::finish(connection, &command)
+        })
+    }
+
+    fn give_up_asset(&self, command: GiveUpAsset) -> Pending<bool> {
+        self.write("give_up_asset", command.check(), move |connection, _| {
+            asset::give_up(connection, &command)
+        })
+    }
+
+    fn drop_assets(&self, command: DropAssets) -> Pending<u64> {
+        self.write("drop_assets", command.check(), move |connection, _| {
+            asset::forget(connection, &command)
+        })
+    }
+
+    fn asset(&self, id: &str) -> Result<Option<Asset>, StoreError> {
+        self.read("asset", |connection| asset::asset(connection, id))
+    }
+
+    fn asset_bytes(&self, owner: &str) -> Result<u64, StoreError> {
+        self.read("asset_bytes", |connection| asset::bytes(connection, owner))
+    }
+
+    fn expired_assets(&self, now: u64, limit: usize) -> Result<Vec<String>, StoreError> {
+        self.read("expired_assets", |connection| {
+            asset::expired(connection, now, limit)
         })
     }
 

@@ -13,6 +13,7 @@
 //! process away.
 
 mod account;
+mod asset;
 mod backup;
 mod device;
 mod expire;

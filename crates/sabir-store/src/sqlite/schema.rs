@@ -13,9 +13,14 @@ struct Migration {
 }
 
 /// Never changed once released; new steps go to the end.
-const MIGRATIONS: &[Migration] = &[Migration {
-    sql: include_str!("schema.sql"),
-}];
+const MIGRATIONS: &[Migration] = &[
+    Migration {
+        sql: include_str!("schema.sql"),
+    },
+    Migration {
+        sql: include_str!("schema_2.sql"),
+    },
+];
 
 /// Brings the database to the newest version, each step in a transaction of its own.
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), OpenError> {

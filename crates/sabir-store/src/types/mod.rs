@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::StoreError;
 
 pub(crate) mod account;
+pub(crate) mod asset;
 pub(crate) mod device;
 pub(crate) mod key_package;
 pub(crate) mod outbox;

@@ -4,14 +4,15 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use sabir_store::{
-    AcceptFanout, AckOutcome, AddDevice, Answer, Apply, CreateAccount, CreateInvite, CreateRoom, Enqueue,
-    Freshness, KeyPackagePick, KeyPackageRow, MAX_NUMBER, Notice, OutboxAck, OutboxDefer, OutboxExpire,
-    PublishKeyPackages, PutToken, RecordRoutes, Retention, RoomEvent, RoomKind, RoomVersion, RoomWrite,
-    RouteRow, Store, StoreError, TakeKeyPackages,
+    AcceptFanout, AckOutcome, AddDevice, Answer, Apply, BeginAsset, CreateAccount, CreateInvite, CreateRoom,
+    DropAssets, Enqueue, FinishAsset, Freshness, GiveUpAsset, KeyPackagePick, KeyPackageRow, MAX_NUMBER,
+    Notice, OutboxAck, OutboxDefer, OutboxExpire, PublishKeyPackages, PutToken, RecordRoutes, Retention,
+    RoomEvent, RoomKind, RoomVersion, RoomWrite, RouteRow, Store, StoreError, TakeKeyPackages,
 };
 
 use crate::snapshot::{
-    DEVICES, FOLLOWERS, HASHES, REFERENCES, ROOMS, SUITES, USERS, device, follower, hash, room, user,
+    ASSETS, DEVICES, FOLLOWERS, HASHES, REFERENCES, ROOMS, SUITES, USERS, asset, device, follower, hash,
+    room, user,
 };
 
 #[derive(Debug, Clone)]
@@ -91,6 +92,25 @@ pub(crate) enum Action {
     },
     Revoke {
         device: u8,
+    },
+    Begin {
+        id: u8,
+        owner: u8,
+        size: u64,
+        hash: u8,
+        quota: u64,
+        lifetime: u64,
+    },
+    Finish {
+        id: u8,
+        lifetime: u64,
+    },
+    GiveUp {
+        id: u8,
+        owner: u8,
+    },
+    DropAssets {
+        ids: Vec<u8>,
     },
     Setting {
         key: u8,
@@ -443,6 +463,45 @@ fn run_people(store: &dyn Store, action: Action, now: u64) -> Outcome {
             };
             outcome(store.put_token(command).wait())
         }
+        Action::Begin {
+            id,
+            owner,
+            size,
+            hash: h,
+            quota,
+            lifetime,
+        } => {
+            let command = BeginAsset {
+                id: asset(id),
+                owner: user(owner),
+                size,
+                hash: hash(h),
+                quota,
+                expires_at: now + lifetime,
+                now,
+            };
+            outcome(store.begin_asset(command).wait())
+        }
+        Action::Finish { id, lifetime } => {
+            let command = FinishAsset {
+                id: asset(id),
+                expires_at: now + lifetime,
+                now,
+            };
+            outcome(store.finish_asset(command).wait())
+        }
+        Action::GiveUp { id, owner } => {
+            let command = GiveUpAsset {
+                id: asset(id),
+                owner: user(owner),
+                now,
+            };
+            outcome(store.give_up_asset(command).wait())
+        }
+        Action::DropAssets { ids } => {
+            let ids = ids.into_iter().map(asset).collect();
+            outcome(store.drop_assets(DropAssets { ids, now }).wait())
+        }
         Action::Revoke { device: d } => outcome(store.revoke_tokens(&device(d)).wait()),
         other => panic!("not run: {other:?}"),
     }
@@ -532,7 +591,19 @@ fn action() -> impl Strategy<Value = Action> {
             .prop_map(|(token, device, lifetime)| Action::PutToken { token, device, lifetime }),
         1 => (0..DEVICES).prop_map(|device| Action::Revoke { device }),
     ];
-    prop_oneof![3 => rooms, 1 => people]
+    let size = prop_oneof![8 => 1_u64..6, 1 => Just(0), 1 => Just(MAX_NUMBER + 1)];
+    let quota = prop_oneof![8 => 4_u64..20, 1 => Just(MAX_NUMBER)];
+    let assets = prop_oneof![
+        4 => (0..ASSETS, 0..USERS, size, 0_u8..3, quota, 0_u64..200).prop_map(
+            |(id, owner, size, hash, quota, lifetime)| {
+                Action::Begin { id, owner, size, hash, quota, lifetime }
+            }
+        ),
+        2 => (0..ASSETS, 0_u64..300).prop_map(|(id, lifetime)| Action::Finish { id, lifetime }),
+        1 => (0..ASSETS, 0..USERS).prop_map(|(id, owner)| Action::GiveUp { id, owner }),
+        2 => vec(0..ASSETS, 0..4).prop_map(|ids| Action::DropAssets { ids }),
+    ];
+    prop_oneof![6 => rooms, 2 => people, 1 => assets]
 }
 
 fn write() -> impl Strategy<Value = Write> {

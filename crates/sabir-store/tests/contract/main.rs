@@ -8,6 +8,7 @@
 )]
 
 mod action;
+mod assets;
 mod backend;
 mod faults;
 mod people;

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use sabir_store::{
-    Account, Batch, Device, DeviceItem, Freshness, Hash, KeyPackageRow, LogEntry, MAX_NUMBER, RoomHead,
-    RoomState, Route, Store,
+    Account, Asset, Batch, Device, DeviceItem, Freshness, Hash, KeyPackageRow, LogEntry, MAX_NUMBER,
+    RoomHead, RoomState, Route, Store,
 };
 
 pub(crate) const ROOMS: u8 = 3;
@@ -14,6 +14,7 @@ pub(crate) const HASHES: u8 = 6;
 pub(crate) const REFERENCES: u8 = 12;
 pub(crate) const SUITES: u16 = 2;
 pub(crate) const USERS: u8 = 2;
+pub(crate) const ASSETS: u8 = 5;
 
 pub(crate) fn room(n: u8) -> String {
     format!("mimi://hub.example/r/{n}")
@@ -29,6 +30,10 @@ pub(crate) fn follower(n: u8) -> String {
 
 pub(crate) fn user(n: u8) -> String {
     format!("mimi://a.example/u/{n}")
+}
+
+pub(crate) fn asset(n: u8) -> String {
+    format!("asset-{n}")
 }
 
 pub(crate) fn hash(n: u8) -> Hash {
@@ -53,6 +58,10 @@ pub(crate) struct Snapshot {
     pub(crate) devices: Vec<Vec<Device>>,
     pub(crate) tokens: Vec<Option<String>>,
     pub(crate) settings: Vec<Option<Vec<u8>>>,
+    pub(crate) assets: Vec<Option<Asset>>,
+    pub(crate) asset_bytes: Vec<u64>,
+    pub(crate) expired_assets: Vec<String>,
+    pub(crate) first_expired: Vec<String>,
 }
 
 pub(crate) fn take(store: &dyn Store, now: u64) -> Snapshot {
@@ -94,5 +103,9 @@ pub(crate) fn take(store: &dyn Store, now: u64) -> Snapshot {
         settings: (0..HASHES)
             .map(|n| store.setting(&n.to_string()).unwrap())
             .collect(),
+        assets: (0..ASSETS).map(|n| store.asset(&asset(n)).unwrap()).collect(),
+        asset_bytes: (0..USERS).map(|n| store.asset_bytes(&user(n)).unwrap()).collect(),
+        expired_assets: store.expired_assets(now, usize::MAX).unwrap(),
+        first_expired: store.expired_assets(now, 1).unwrap(),
     }
 }
