@@ -34,9 +34,6 @@ pub async fn notify(
         let FollowerRoom { mut engine, version } =
             slot.take_follower(&mut locked, &shared.store, room).await?;
         let mut effects = engine.handle(&shared.domain, batch, &routes).map_err(refused)?;
-        if effects.out_of_step {
-            tracing::debug!("a followed room is out of step until the next welcome");
-        }
         let events: Vec<RoomEvent> = std::mem::take(&mut effects.events)
             .into_iter()
             // What concerns none of our devices nobody will read.
@@ -70,9 +67,12 @@ pub async fn notify(
         };
         match shared.store.accept_fanout(command).await {
             Ok(Once::Done(applied)) => {
+                if effects.out_of_step {
+                    tracing::debug!("a followed room is out of step until the next welcome");
+                }
                 let again = |placed: &Placed| matches!(placed, Placed::Duplicate(_));
                 if !applied.events.is_empty() && applied.events.iter().all(again) {
-                    tracing::debug!("fan-out repeated in another batch");
+                    tracing::debug!(reason = "in another batch", "request repeated");
                 }
                 *locked = Some(Loaded::Follower(Box::new(FollowerRoom {
                     engine,

@@ -13,6 +13,7 @@ use sabir_wire::codec::Encode;
 use sabir_wire::uri::{ClientUri, ProviderUri, UserUri};
 
 use crate::support::connection::Connection;
+use crate::support::logs::Logs;
 use crate::support::person::{NewDevice, Person, account_request};
 use crate::support::picture::picture;
 use crate::support::town::{Running, Town};
@@ -27,11 +28,18 @@ async fn town() -> (Town, Running, Connection) {
 
 #[tokio::test]
 async fn accounts_are_made_once_and_refused_for_a_reason() {
+    let logs = Logs::capture();
     let (_town, a, connection) = town().await;
     let provider = ProviderUri::from(&a.shared.domain);
     let identity = IdentityKey::generate(&mut rng()).unwrap();
     let create = async |request: &CreateAccountRequest| -> CreateAccountResponse {
-        connection.post(path::ACCOUNTS, &request.to_bytes()).await.read()
+        logs.clear();
+        let answer = connection.post(path::ACCOUNTS, &request.to_bytes()).await.read();
+        match &answer {
+            CreateAccountResponse::Created { .. } => logs.nothing(),
+            refused => logs.one_refusal(format!("{refused:?}")),
+        }
+        answer
     };
     let token = a.invite(1).await;
     let good = account_request(&identity, &provider, &token, "alice");

@@ -16,6 +16,7 @@ use sabir_wire::protocol::{
 };
 use sabir_wire::uri::{RoomUri, UserUri};
 
+use crate::support::logs::Logs;
 use crate::support::person::Online;
 use crate::support::picture::picture;
 use crate::support::scene::{Scene, room, talker};
@@ -60,6 +61,7 @@ pub(crate) fn group_info(device: &Online) -> (Vec<u8>, Vec<u8>) {
 
 #[tokio::test]
 async fn group_info_is_for_participants() {
+    let logs = Logs::capture();
     let scene = Scene::talking().await;
     let carol = talker(&scene.town, &scene.b, "carol", &[&scene.a, &scene.b]).await;
     let path = format!("{}{}", path::GROUP_INFO, room().to_path_segment());
@@ -72,15 +74,19 @@ async fn group_info_is_for_participants() {
         let info = opened(&ask(device, &body).await, &private);
         assert_eq!(info.group_info.group_context.epoch, 1);
     }
+    logs.clear();
     let (body, _) = group_info(&carol.online);
     assert_eq!(ask(&carol.online, &body).await, GroupInfoOutcome::NotAuthorized);
+    logs.one_refusal("NotAuthorized");
     // In another's name.
     let (body, _) = group_info(&scene.bob.online);
     let answer = carol.online.post(&path, &body).await;
     assert_eq!(answer.api_error(), ApiErrorCode::FORBIDDEN);
+    logs.one_refusal(403);
     let unknown = RoomUri::parse("mimi://a.example/r/unknown").unwrap();
     let path = format!("{}{}", path::GROUP_INFO, unknown.to_path_segment());
     let answer: GroupInfoResponse = scene.bob.online.post(&path, &body).await.read();
+    logs.one_refusal("NoSuchRoom");
     assert_eq!(
         (answer.room_id, answer.outcome),
         (unknown, GroupInfoOutcome::NoSuchRoom)
@@ -90,6 +96,7 @@ async fn group_info_is_for_participants() {
 
 #[tokio::test]
 async fn key_packages_are_for_those_who_prove_themselves() {
+    let logs = Logs::capture();
     let scene = Scene::talking().await;
     let (alice, bob) = (&scene.alice.online, &scene.bob.online);
     let carol = talker(&scene.town, &scene.b, "carol", &[&scene.a, &scene.b]).await;
@@ -97,19 +104,24 @@ async fn key_packages_are_for_those_who_prove_themselves() {
     let before = (picture(&scene.a.shared), picture(&scene.b.shared));
     let nobody = UserUri::parse("mimi://b.example/u/nobody").unwrap();
     let request = key_material::build_request(&alice.mls, &alice.user, &nobody, None).unwrap();
+    logs.clear();
     let answer: KeyMaterialResponse = alice.post(&path_of(&nobody), &request.to_bytes()).await.read();
     assert_eq!(answer.user_status, KeyMaterialUserCode::UserUnknown);
+    logs.one_refusal("UserUnknown");
 
     let good = key_material::build_request(&alice.mls, &alice.user, &bob.user, Some(&room())).unwrap();
     let mut forged = good.clone();
     forged.key_material_request_signature[0] ^= 1;
     let answer = alice.post(&path_of(&bob.user), &forged.to_bytes()).await;
     assert_eq!(answer.api_error(), ApiErrorCode::FORBIDDEN);
+    logs.one_refusal(403);
     // Another device's request, another target than the path's, a room in which one is not.
     let answer = bob.post(&path_of(&bob.user), &good.to_bytes()).await;
     assert_eq!(answer.api_error(), ApiErrorCode::FORBIDDEN);
+    logs.one_refusal(403);
     let answer = alice.post(&path_of(&alice.user), &good.to_bytes()).await;
     assert_eq!(answer.api_error(), ApiErrorCode::MALFORMED);
+    logs.one_refusal(400);
     let outsider =
         key_material::build_request(&carol.online.mls, &carol.online.user, &alice.user, Some(&room()))
             .unwrap();
@@ -118,6 +130,8 @@ async fn key_packages_are_for_those_who_prove_themselves() {
         .post(&path_of(&alice.user), &outsider.to_bytes())
         .await;
     assert_eq!(answer.api_error(), ApiErrorCode::FORBIDDEN);
+    // Of the hub, and of the device's own provider.
+    logs.one_refusal_each_of_two(403);
     // A provider that asks in its own name for another's user.
     let c = scene.peer("c.example").await;
     let path = format!("/mimi/v1/keyMaterial/{}", alice.user.to_path_segment());
@@ -126,6 +140,7 @@ async fn key_packages_are_for_those_who_prove_themselves() {
         c.post_from("c.example", &path, &stolen.to_bytes()).await.status,
         403
     );
+    logs.one_refusal(403);
     assert_eq!((picture(&scene.a.shared), picture(&scene.b.shared)), before);
     scene.stop().await;
 }

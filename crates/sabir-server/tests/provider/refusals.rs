@@ -1,19 +1,24 @@
-//! Bad requests, one after the other: each gets the right code and changes nothing.
+//! Bad requests, one after the other: each gets the right code, changes nothing, and is one record in the log.
 
 use axum::http::Method;
 use sabir_core::conversation::RequestKind;
+use sabir_mls::identity::{IdentityKey, Period, ProviderCa, TrustAnchors};
 use sabir_wire::client_api::{ApiErrorCode, path};
 use sabir_wire::codec::{Decode, Encode};
 use sabir_wire::mls::MlsMessage;
 use sabir_wire::protocol::{
-    HandshakeBundle, MAX_SUBMIT_REQUEST, RatchetTreeOption, SubmitMessageRequest, SubmitMessageResponse,
-    UpdateOutcome, UpdateRequest, UpdateRoomResponse,
+    GroupInfoResponse, HandshakeBundle, MAX_SUBMIT_REQUEST, RatchetTreeOption, SubmitMessageRequest,
+    SubmitMessageResponse, UpdateOutcome, UpdateRequest, UpdateRoomResponse,
 };
 use sabir_wire::uri::{RoomUri, UserUri};
 
+use crate::outside::{external_commit, group_info, opened};
 use crate::support::connection::Connection;
+use crate::support::logs::Logs;
+use crate::support::person::Person;
 use crate::support::picture::picture;
 use crate::support::scene::{Scene, room};
+use crate::support::{domain, now, rng};
 
 const ENDPOINTS: [&str; 5] = ["keyMaterial", "update", "submitMessage", "notify", "groupInfo"];
 
@@ -31,10 +36,12 @@ fn segment(endpoint: &str, scene: &Scene) -> String {
 
 #[tokio::test]
 async fn malformed_truncated_and_oversized_bodies() {
+    let logs = Logs::capture();
     let mut scene = Scene::talking().await;
     let peer = scene.peer("b.example").await;
     let submit = scene.bob_s_submit("x");
     let before = picture(&scene.a.shared);
+    logs.clear();
     for endpoint in ENDPOINTS {
         let path = mimi(endpoint, &segment(endpoint, &scene));
         for body in [
@@ -46,6 +53,7 @@ async fn malformed_truncated_and_oversized_bodies() {
         ] {
             let answer = peer.post_from("b.example", &path, body).await;
             assert_eq!(answer.status, 400, "{endpoint} {}", body.len());
+            logs.one_refusal(400);
         }
     }
     let longer = [submit.as_slice(), &[0]].concat();
@@ -55,8 +63,10 @@ async fn malformed_truncated_and_oversized_bodies() {
         400,
         "trailing"
     );
+    logs.one_refusal(400);
     let huge = vec![1; MAX_SUBMIT_REQUEST + 1];
     assert_eq!(peer.post_from("b.example", &path, &huge).await.status, 413);
+    logs.one_refusal(413);
     for segment in [
         "",
         "x",
@@ -67,6 +77,7 @@ async fn malformed_truncated_and_oversized_bodies() {
             .post_from("b.example", &mimi("submitMessage", segment), &submit)
             .await;
         assert!([400, 404].contains(&answer.status), "{segment} {answer:?}");
+        logs.one_refusal(answer.status);
     }
 
     // The same from a device.
@@ -75,6 +86,7 @@ async fn malformed_truncated_and_oversized_bodies() {
         for body in [&[][..], &[0xff; 50]] {
             let answer = device.post(path, body).await;
             assert_eq!(answer.api_error(), ApiErrorCode::MALFORMED, "{path}");
+            logs.one_refusal(answer.status);
         }
     }
     let path = format!("{}{}", path::SUBMIT_MESSAGE, room().to_path_segment());
@@ -82,16 +94,19 @@ async fn malformed_truncated_and_oversized_bodies() {
         device.post(&path, &huge).await.api_error(),
         ApiErrorCode::TOO_LARGE
     );
+    logs.one_refusal(413);
     assert_eq!(
         device.post(&path, &submit[..9]).await.api_error(),
         ApiErrorCode::MALFORMED
     );
+    logs.one_refusal(400);
     assert_eq!(picture(&scene.a.shared), before);
     scene.stop().await;
 }
 
 #[tokio::test]
 async fn who_may_not_speak_is_not_heard() {
+    let logs = Logs::capture();
     let mut scene = Scene::talking().await;
     let submit = scene.bob_s_submit("x");
     let path = mimi("submitMessage", &room().to_path_segment());
@@ -99,14 +114,20 @@ async fn who_may_not_speak_is_not_heard() {
 
     // A certificate of another domain, a From that is not the certificate's, none at all, no certificate.
     let c = scene.peer("c.example").await;
+    logs.clear();
     assert_eq!(c.post_from("b.example", &path, &submit).await.status, 403);
+    logs.one_refusal(403);
     let b = scene.peer("b.example").await;
     assert_eq!(b.post_from("c.example", &path, &submit).await.status, 403);
+    logs.one_refusal(403);
     assert_eq!(b.post(&path, &submit).await.status, 400);
+    logs.one_refusal(400);
     let nobody = Connection::open(scene.town.device_tls(), "a.example", scene.a.address).await;
     assert_eq!(nobody.post_from("b.example", &path, &submit).await.status, 403);
+    logs.one_refusal(403);
     // The true provider of another user.
     assert_eq!(c.post_from("c.example", &path, &submit).await.status, 403);
+    logs.one_refusal(403);
     // Fan-out of our own room, or of one whose hub is another.
     for (room, status) in [("mimi://a.example/r/x", 403), ("mimi://c.example/r/x", 403)] {
         let path = mimi("notify", &RoomUri::parse(room).unwrap().to_path_segment());
@@ -115,21 +136,25 @@ async fn who_may_not_speak_is_not_heard() {
             status,
             "{room}"
         );
+        logs.one_refusal(status);
     }
     // A device for another user, and for another room member.
     let path = format!("{}{}", path::SUBMIT_MESSAGE, room().to_path_segment());
     let answer = scene.alice.online.post(&path, &submit).await;
     assert_eq!(answer.api_error(), ApiErrorCode::FORBIDDEN);
+    logs.one_refusal(403);
     assert_eq!(picture(&scene.a.shared), before);
     scene.stop().await;
 }
 
 #[tokio::test]
 async fn what_is_not_here() {
+    let logs = Logs::capture();
     let mut scene = Scene::talking().await;
     let peer = scene.peer("b.example").await;
     let submit = scene.bob_s_submit("x");
     let before = picture(&scene.a.shared);
+    logs.clear();
     let elsewhere = RoomUri::parse("mimi://a.example/r/unknown")
         .unwrap()
         .to_path_segment();
@@ -139,6 +164,7 @@ async fn what_is_not_here() {
             .status,
         404
     );
+    logs.one_refusal(404);
     // A room that another provider is the hub of.
     let foreign = RoomUri::parse("mimi://b.example/r/x").unwrap().to_path_segment();
     assert_eq!(
@@ -147,12 +173,14 @@ async fn what_is_not_here() {
             .status,
         404
     );
+    logs.one_refusal(404);
     // Fan-out of a room in which nobody of ours is.
     let log = scene.a.shared.store.room_log(room().as_str(), 0, 100).unwrap();
     let answer = peer
         .post_from("b.example", &mimi("notify", &foreign), &log[0].body)
         .await;
     assert_eq!(answer.status, 404, "{answer:?}");
+    logs.one_refusal(404);
     for (method, path, status) in [
         (Method::GET, mimi("submitMessage", &room().to_path_segment()), 405),
         (Method::PUT, mimi("notify", &foreign), 405),
@@ -162,22 +190,27 @@ async fn what_is_not_here() {
     ] {
         let answer = peer.ask(method, &path, &[("from", "mimi@b.example")], &[]).await;
         assert_eq!(answer.status, status, "{path}");
+        logs.one_refusal(status);
     }
     let device = &scene.alice.online;
     assert_eq!(device.get(path::ROOMS).await.api_error(), ApiErrorCode::MALFORMED);
+    logs.one_refusal(400);
     assert_eq!(
         device.post("/client/v1/nothing", &[]).await.api_error(),
         ApiErrorCode::NOT_FOUND
     );
+    logs.one_refusal(404);
     assert_eq!(
         device.get("/client/v1/events?after=x").await.api_error(),
         ApiErrorCode::MALFORMED
     );
+    logs.one_refusal(400);
     let never = sabir_wire::client_api::AckRequest { cursor: 999 };
     assert_eq!(
         device.post(path::ACK, &never.to_bytes()).await.api_error(),
         ApiErrorCode::CONFLICT
     );
+    logs.one_refusal(409);
     let attach = sabir_wire::client_api::AttachRequest {
         room: RoomUri::parse("mimi://b.example/r/x").unwrap(),
     };
@@ -185,21 +218,26 @@ async fn what_is_not_here() {
         device.post(path::ATTACH, &attach.to_bytes()).await.api_error(),
         ApiErrorCode::NOT_FOUND
     );
+    logs.one_refusal(404);
     assert_eq!(picture(&scene.a.shared), before);
     scene.stop().await;
 }
 
 #[tokio::test]
 async fn a_repeated_request_changes_nothing_and_gets_the_same_answer() {
+    let logs = Logs::capture();
     let mut scene = Scene::talking().await;
     let peer = scene.peer("b.example").await;
     let submit = scene.bob_s_submit("x");
     let path = mimi("submitMessage", &room().to_path_segment());
+    logs.clear();
     let first = peer.post_from("b.example", &path, &submit).await;
+    logs.nothing();
     assert!(matches!(first.read(), SubmitMessageResponse::Accepted { .. }));
     let before = picture(&scene.a.shared);
     for _ in 0..3 {
         assert_eq!(peer.post_from("b.example", &path, &submit).await, first);
+        logs.one("request repeated", "");
     }
     assert_eq!(picture(&scene.a.shared), before);
 
@@ -215,6 +253,7 @@ async fn a_repeated_request_changes_nothing_and_gets_the_same_answer() {
         for body in &bodies {
             let answer = hub.post_from("a.example", &path, body).await;
             assert_eq!((answer.status, answer.body.len()), (201, 0));
+            logs.one("request repeated", "");
         }
     }
     let without_rows = |picture: Vec<String>| -> Vec<String> {
@@ -228,8 +267,42 @@ async fn a_repeated_request_changes_nothing_and_gets_the_same_answer() {
     scene.stop().await;
 }
 
+/// External commits into the room: by Carol, who is no participant, and in Bob's name by somebody with a provider's
+/// certificate of their own making.
+async fn entries(scene: &Scene) -> [Vec<u8>; 2] {
+    let (body, private) = group_info(&scene.bob.online);
+    let path = format!("{}{}", path::GROUP_INFO, room().to_path_segment());
+    let answer: GroupInfoResponse = scene.bob.online.post(&path, &body).await.read();
+    let info = opened(&answer.outcome, &private);
+    let carol = Person::join(&scene.town, &scene.b, "carol").await;
+    let identity = IdentityKey::generate(&mut rng()).unwrap();
+    let period = Period {
+        now: now(),
+        lifetime: 24 * 3_600_000,
+    };
+    let rogue = ProviderCa::generate(&domain("b.example"), now(), &mut rng()).unwrap();
+    let user = scene.bob.online.user.clone();
+    let certificate = rogue
+        .issue_user(&user, identity.public(), [7; 32], period, &mut rng())
+        .unwrap();
+    let forger = Person {
+        user,
+        identity,
+        certificate,
+    };
+    let mut believing = TrustAnchors::new();
+    let hub = scene.a.shared.secrets.ca.to_anchor();
+    believing.pin(&domain("a.example"), hub).unwrap();
+    believing.pin(&domain("b.example"), rogue.to_anchor()).unwrap();
+    [
+        external_commit(&carol.device("carol1", 1).mls(), &scene.bob.anchors, &info),
+        external_commit(&forger.device("bob9", 1).mls(), &believing, &info),
+    ]
+}
+
 #[tokio::test]
 async fn commits_that_do_not_hold() {
+    let logs = Logs::capture();
     let mut scene = Scene::new().await;
     scene.alice.open(&scene.bob.online.user, &room()).await;
     let request = loop {
@@ -243,6 +316,7 @@ async fn commits_that_do_not_hold() {
     };
     let path = scene.alice.path(&request);
     let good = UpdateRequest::from_bytes(&request.body).unwrap();
+    let entries = entries(&scene).await;
     let before = picture(&scene.a.shared);
     let changed = |change: &dyn Fn(&mut MlsMessage, &mut RatchetTreeOption)| {
         let mut update = good.clone();
@@ -265,12 +339,11 @@ async fn commits_that_do_not_hold() {
         })
     };
     let device = &scene.alice.online;
+    logs.clear();
     let outcome = async |body: &[u8]| {
-        device
-            .post(&path, body)
-            .await
-            .read::<UpdateRoomResponse>()
-            .outcome
+        let answer: UpdateRoomResponse = device.post(&path, body).await.read();
+        logs.one_refusal(format!("{:?}", answer.outcome.code()));
+        answer.outcome
     };
     assert_eq!(
         outcome(&with_epoch(7)).await,
@@ -292,11 +365,19 @@ async fn commits_that_do_not_hold() {
         device.post(&path, &without).await.api_error(),
         ApiErrorCode::MALFORMED
     );
+    logs.one_refusal(400);
     // Somebody else's provider brings Alice's commit.
     let peer = scene.peer("b.example").await;
     let there = mimi("update", &room().to_path_segment());
     let answer: UpdateRoomResponse = peer.post_from("b.example", &there, &request.body).await.read();
     assert_eq!(answer.outcome, UpdateOutcome::NotAllowed);
+    logs.one_refusal("NotAllowed");
+    // Devices with a credential that is no participant's, and with one that another than their provider issued.
+    for entry in entries {
+        let answer: UpdateRoomResponse = peer.post_from("b.example", &there, &entry).await.read();
+        assert_eq!(answer.outcome, UpdateOutcome::NotAllowed);
+        logs.one_refusal("NotAllowed");
+    }
     assert_eq!(picture(&scene.a.shared), before);
 
     let first = device.post(&path, &request.body).await;
@@ -305,6 +386,7 @@ async fn commits_that_do_not_hold() {
         UpdateOutcome::Success { .. }
     ));
     scene.settled().await;
+    logs.clear();
     let after = picture(&scene.a.shared);
     // The same commit in other clothes is late; the same bytes are a repetition.
     let other = changed(&|_, tree| *tree = RatchetTreeOption::DistributionService);
@@ -313,26 +395,31 @@ async fn commits_that_do_not_hold() {
         UpdateOutcome::WrongEpoch { current_epoch: 1 }
     );
     assert_eq!(device.post(&path, &request.body).await, first);
+    logs.one("request repeated", "");
     assert_eq!(picture(&scene.a.shared), after);
     scene.stop().await;
 }
 
 #[tokio::test]
 async fn a_full_disk_is_told_and_nothing_is_lost() {
+    let logs = Logs::capture();
     let mut scene = Scene::talking().await;
     let submit = scene.bob_s_submit("x");
     let peer = scene.peer("b.example").await;
     let path = mimi("submitMessage", &room().to_path_segment());
     let before = picture(&scene.a.shared);
     scene.disk_a.set_full(true);
+    logs.clear();
     let answer = peer.post_from("b.example", &path, &submit).await;
     assert_eq!(answer.status, 503);
+    logs.one_refusal(503);
     let device = &scene.alice.online;
     let packages = device.packages(1);
     assert_eq!(
         device.publish(&packages).await.api_error(),
         ApiErrorCode::UNAVAILABLE
     );
+    logs.one_refusal(503);
     assert_eq!(device.available().await, 3, "questions are answered");
     scene.disk_a.set_full(false);
     assert_eq!(picture(&scene.a.shared), before);
@@ -370,6 +457,7 @@ async fn an_answer_that_the_store_forgot_to_give_is_found() {
 
 #[tokio::test]
 async fn messages_that_the_room_does_not_take() {
+    let logs = Logs::capture();
     let mut scene = Scene::talking().await;
     let peer = scene.peer("b.example").await;
     let submit = scene.bob_s_submit("x");
@@ -387,6 +475,7 @@ async fn messages_that_the_room_does_not_take() {
         }
         request
     };
+    logs.clear();
     for (request, expected) in [
         (stranger, SubmitMessageResponse::NotAllowed),
         (epoch(0), SubmitMessageResponse::EpochTooOld { current_epoch: 1 }),
@@ -394,6 +483,7 @@ async fn messages_that_the_room_does_not_take() {
     ] {
         let answer = peer.post_from("b.example", &path, &request.to_bytes()).await;
         assert_eq!(answer.read::<SubmitMessageResponse>(), expected);
+        logs.one_refusal(format!("{:?}", expected.status_code()));
     }
     assert_eq!(picture(&scene.a.shared), before);
     scene.stop().await;

@@ -80,6 +80,18 @@ impl Logs {
         self.one("request refused", &code.to_string());
     }
 
+    /// Since it was asked last, a hub refused a request that its requester's provider had passed on: each of the two
+    /// said so once.
+    #[track_caller]
+    pub(crate) fn one_refusal_each_of_two(&self, code: u16) {
+        let records = self.take();
+        assert_eq!(records.len(), 2, "{records:#?}");
+        for logged in records {
+            assert_eq!(logged.message, "request refused");
+            assert_eq!(logged.code, code.to_string());
+        }
+    }
+
     /// Since it was asked last, this is the one record.
     #[track_caller]
     pub(crate) fn one(&self, message: &str, code: &str) {
