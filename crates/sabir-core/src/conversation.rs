@@ -16,13 +16,15 @@ mod answers;
 mod create;
 mod event;
 mod incoming;
+mod intent;
 mod join;
 mod outbox;
 mod record;
 mod watch;
 
-pub use create::NewDirect;
-pub use event::{Alarm, ConversationEvent, FrankState, MessageEvent};
+pub use create::{NewDirect, NewGroupRoom};
+pub use event::{Alarm, ConversationEvent, FrankState, Joining, Leaving, MessageEvent, Out};
+pub use intent::{Intent, MAX_NAME, WaitingIntent, WaitsFor};
 pub use join::Joined;
 pub use outbox::{LocalId, MAX_CONTENT};
 
@@ -65,6 +67,8 @@ pub enum RequestKind {
     Update,
     /// A `SubmitMessageRequest` for the room.
     Submit,
+    /// A `GroupInfoRequest` for the room.
+    GroupInfo,
 }
 
 /// The request that waits for an answer.

@@ -6,6 +6,8 @@ use sabir_mls::rows::{RowChanges, Rows};
 
 const MLS: u8 = b'm';
 const ENGINE: u8 = b'e';
+/// A group that is to take the place of the one under [`MLS`].
+const BESIDE: u8 = b'x';
 
 /// The library's rows among a room's rows.
 #[must_use]
@@ -29,6 +31,41 @@ pub fn scoped(mls: RowChanges) -> RowChanges {
         changes.delete(prefixed(MLS, key));
     }
     changes
+}
+
+/// The library's rows of the group beside.
+pub(crate) fn rows_beside(rows: &Rows) -> Rows {
+    let range = rows.range(vec![BESIDE]..);
+    range
+        .map_while(|(key, value)| match key.split_first() {
+            Some((&BESIDE, rest)) => Some((rest.to_vec(), value.clone())),
+            _ => None,
+        })
+        .collect()
+}
+
+/// Puts a whole group beside the one that is there.
+pub(crate) fn put_beside(rows: &Rows, changes: &mut RowChanges) {
+    for (key, value) in rows {
+        changes.put(prefixed(BESIDE, key), value.clone());
+    }
+}
+
+/// Takes the group beside away.
+pub(crate) fn drop_beside(rows: &Rows, changes: &mut RowChanges) {
+    for key in rows.keys() {
+        changes.delete(prefixed(BESIDE, key));
+    }
+}
+
+/// Writes a whole group in the place of another.
+pub(crate) fn replace(old: &Rows, new: &Rows, changes: &mut RowChanges) {
+    for key in old.keys() {
+        changes.delete(prefixed(MLS, key));
+    }
+    for (key, value) in new {
+        changes.put(prefixed(MLS, key), value.clone());
+    }
 }
 
 /// The key of an engine's own row.

@@ -280,7 +280,7 @@ fn the_record_is_written_when_it_changes_and_not_with_every_message() {
         anchors: &anchors,
     };
     let conversation = story.alice.conversation.as_mut().unwrap();
-    let effects = conversation.prepare(cx, &mut story.rng).unwrap();
+    let effects = conversation.prepare(cx, story.now, &mut story.rng).unwrap();
     assert!(!effects.changes.puts.contains_key(b"econversation".as_slice()));
     assert!(!effects.changes.is_empty());
 }

@@ -211,7 +211,7 @@ impl Story {
             me: &me,
             anchors: &anchors,
         };
-        let effects = conversation.prepare(cx, &mut rng).unwrap();
+        let effects = conversation.prepare(cx, now, &mut rng).unwrap();
         client.keep(effects);
         let Some(request) = conversation.outstanding(now) else {
             client.conversation = Some(conversation);
@@ -252,6 +252,7 @@ impl Story {
                 creation.effects
             }
             RequestKind::KeyMaterial => return self.key_material(body),
+            RequestKind::GroupInfo => panic!("nobody asks for it here"),
             RequestKind::Update => {
                 let request = UpdateRequest::from_bytes(body).unwrap();
                 let routes = self.hub.routes.clone();
@@ -461,7 +462,7 @@ fn a_lost_answer_is_repeated_and_nothing_happens_twice() {
         anchors: &story.world.anchors,
     };
     let conversation = story.alice.conversation.as_mut().unwrap();
-    let effects = conversation.prepare(cx, &mut story.rng).unwrap();
+    let effects = conversation.prepare(cx, story.now, &mut story.rng).unwrap();
     effects.changes.apply_to(&mut story.alice.rows);
     let request = conversation.outstanding(story.now).unwrap();
     let uri = story.alice.uri.clone();
@@ -485,7 +486,7 @@ fn the_echo_may_come_before_the_answer() {
         anchors: &story.world.anchors,
     };
     let conversation = story.alice.conversation.as_mut().unwrap();
-    let effects = conversation.prepare(cx, &mut story.rng).unwrap();
+    let effects = conversation.prepare(cx, story.now, &mut story.rng).unwrap();
     effects.changes.apply_to(&mut story.alice.rows);
     let request = conversation.outstanding(story.now).unwrap();
     let uri = story.alice.uri.clone();
@@ -520,7 +521,7 @@ fn the_hub_refuses_by_code_and_changes_nothing() {
     let conversation = story.bob.conversation.as_mut().unwrap();
     let compose = |origin: sabir_wire::content::Origin<'_>| MimiContent::plain(origin, "x");
     conversation.send(cx, [0; 16], compose, &mut story.rng).unwrap();
-    conversation.prepare(cx, &mut story.rng).unwrap();
+    conversation.prepare(cx, story.now, &mut story.rng).unwrap();
     let body = conversation.outstanding(story.now).unwrap().body;
     let good = SubmitMessageRequest::from_bytes(&body).unwrap();
     let hub_cx = HubContext {

@@ -4,6 +4,7 @@
 //! [`Group::take_changes`] hands them to the caller, who persists them with its own rows in one transaction.
 //! After an error the caller drops the group and loads it again from its rows.
 
+mod blame;
 mod commit;
 mod join;
 mod message;
@@ -20,6 +21,7 @@ pub use propose::{OwnProposal, PendingProposal};
 pub(crate) use commit::{encode, resolve};
 pub(crate) use join::{parse_group_info, parse_tree};
 pub(crate) use message::protocol_message;
+pub(crate) use propose::facts as proposal_facts;
 
 use openmls::extensions::{AppDataDictionary, AppDataDictionaryExtension, RequiredCapabilitiesExtension};
 use openmls::group::{
@@ -155,6 +157,12 @@ impl Group {
             .map_err(MlsError::internal)?
             .ok_or(MlsError::NoSuchGroup)?;
         Ok(Self { provider, group })
+    }
+
+    /// Every row of the group with the changes applied, those that were not taken included.
+    #[must_use]
+    pub fn rows(&self) -> Rows {
+        self.provider.rows()
     }
 
     /// What changed since the last call; to be persisted before anything is sent.

@@ -14,9 +14,9 @@ use rand_core::CryptoRng;
 use sabir_wire::mls::ComponentId;
 
 use crate::app_data::{AppDataOperation, ComponentRules};
-use crate::commit_facts::{self, Author, CommitFacts, Judge, LeafFact};
+use crate::commit_facts::{self, CommitFacts, Judge, LeafFact};
 use crate::error::MlsError;
-use crate::group::{self, GroupInfoView, MemberLeaf};
+use crate::group::{self, GroupInfoView, MemberLeaf, PendingProposal};
 use crate::leaf;
 use crate::provider::Provider;
 use crate::rows::{RowChanges, Rows};
@@ -47,16 +47,8 @@ pub struct StagedObserved {
 /// A proposal that MLS allows, not yet queued.
 #[derive(Debug)]
 pub struct ObservedProposal {
-    /// Who sent it.
-    pub author: Author,
-    /// What it asks: the leaf a Remove names, or the author's own for SelfRemove.
-    pub removes: Option<u32>,
-    /// What it asks of the room's state.
-    pub app_data: Option<(u16, AppDataOperation)>,
-    /// Its type.
-    pub proposal_type: u16,
-    /// Its ProposalRef (RFC 9420 §5.2).
-    pub reference: Vec<u8>,
+    /// Who asks what.
+    pub facts: PendingProposal,
     queued: QueuedProposal,
 }
 
@@ -171,7 +163,10 @@ impl Observer {
         match processed.into_content() {
             ProcessedMessageContent::ProposalMessage(queued)
             | ProcessedMessageContent::ExternalJoinProposalMessage(queued) => {
-                Ok(Observed::Proposal(Box::new(proposal(*queued))))
+                Ok(Observed::Proposal(Box::new(ObservedProposal {
+                    facts: group::proposal_facts(&queued),
+                    queued: *queued,
+                })))
             }
             ProcessedMessageContent::StagedCommitMessage(staged) => self.staged(*staged, &sender, tag, judge),
             ProcessedMessageContent::UnresolvedAppDataCommit(unresolved) => {
@@ -275,6 +270,21 @@ impl Observer {
             .map_err(MlsError::internal)
     }
 
+    /// The proposals queued in this epoch, in the order in which they were.
+    ///
+    /// # Errors
+    /// [`MlsError::Internal`] only.
+    pub fn proposals(&self) -> Result<Vec<PendingProposal>, MlsError> {
+        let queued = self
+            .group
+            .queued_proposals(self.provider.storage())
+            .map_err(MlsError::internal)?;
+        Ok(queued
+            .iter()
+            .map(|(_, queued)| group::proposal_facts(queued))
+            .collect())
+    }
+
     /// The encoded tree of the current epoch.
     ///
     /// # Errors
@@ -357,28 +367,6 @@ pub struct CreatedFacts {
     pub leaves: Vec<(u32, LeafFact)>,
     /// The encoded first external sender, if there is one.
     pub hub_sender: Option<Vec<u8>>,
-}
-
-fn proposal(queued: QueuedProposal) -> ObservedProposal {
-    use openmls::prelude::Proposal;
-    let author = commit_facts::author(queued.sender());
-    let mut facts = ObservedProposal {
-        author,
-        removes: None,
-        app_data: None,
-        proposal_type: queued.proposal().proposal_type().into(),
-        reference: queued.proposal_reference_ref().as_slice().to_vec(),
-        queued,
-    };
-    match (facts.queued.proposal(), author) {
-        (Proposal::Remove(remove), _) => facts.removes = Some(remove.removed().u32()),
-        (Proposal::SelfRemove, Author::Member(leaf)) => facts.removes = Some(leaf),
-        (Proposal::AppDataUpdate(update), _) => {
-            facts.app_data = Some((update.component_id(), commit_facts::operation(update.operation())));
-        }
-        _ => {}
-    }
-    facts
 }
 
 fn signature_key(

@@ -78,6 +78,12 @@ impl Provider {
         self.storage.discard();
     }
 
+    /// A copy of every row, with the changes applied; see [`Overlay::rows`].
+    #[must_use]
+    pub fn rows(&self) -> Rows {
+        self.storage.rows()
+    }
+
     /// Every row with the changes applied.
     #[must_use]
     pub fn into_rows(self) -> Rows {

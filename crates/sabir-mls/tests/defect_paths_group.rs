@@ -130,7 +130,7 @@ fn a_self_remove_counts_by_reference_alone() {
     let judge_now = judge(&scene.forge);
     match scene.hub.stage(&proposal, &judge_now, &Replace).unwrap() {
         Observed::Proposal(proposal) => {
-            assert_eq!(proposal.removes, Some(1));
+            assert_eq!(proposal.facts.removes, Some(1));
             scene.hub.queue(*proposal).unwrap();
         }
         Observed::Commit(_) => panic!("a proposal"),

@@ -1,15 +1,12 @@
 //! What an engine brought about, written into rows, rooms, timeline and changes.
 
-use data_encoding::{BASE64, HEXLOWER};
-use sabir_core::conversation::{
-    Alarm, Conversation, ConversationEvent, Effects, FrankState, LocalId, MessageEvent,
-};
-use sabir_wire::codec::{DecodeError, Encode as _};
+use sabir_core::conversation::{Alarm, Conversation, ConversationEvent, Effects, LocalId};
 use sabir_wire::content::MimiContent;
 use sabir_wire::uri::UserUri;
 
 use super::ClientError;
-use crate::store::{Change, Entry, RoomRecord, StoreError, Tx};
+use super::received::receive;
+use crate::store::{Change, Deed, Entry, Marks, RoomRecord, StoreError, Tx};
 use crate::types::{MessageState, RoomKind};
 
 /// A local id as the engine keeps it.
@@ -20,7 +17,7 @@ pub(super) fn engine_id(local_id: u64) -> LocalId {
     id
 }
 
-fn local_id(id: LocalId) -> Option<u64> {
+pub(super) fn local_id(id: LocalId) -> Option<u64> {
     let low = id.last_chunk::<8>()?;
     Some(u64::from_be_bytes(*low))
 }
@@ -61,14 +58,14 @@ pub(super) fn absorb(
     for event in effects.events {
         match event {
             ConversationEvent::Accepted { local_id, accepted } => accept(tx, local_id, accepted)?,
-            ConversationEvent::Message(message) => add_message(tx, me, room, *message)?,
+            ConversationEvent::Message(message) => receive(tx, me, engine, *message)?,
             ConversationEvent::Unreadable { accepted, reason } => unreadable(tx, room, accepted, &reason)?,
             ConversationEvent::Ready => {
                 record.ready = true;
                 record.blocked = None;
             }
             ConversationEvent::Waiting { reason, .. } => record.blocked = Some(reason),
-            ConversationEvent::Removed => {
+            ConversationEvent::Removed { .. } => {
                 record.closed = true;
                 record.blocked = Some("you are no longer in this room".to_owned());
                 fail_unsent(tx, room, "you are no longer in this room")?;
@@ -141,50 +138,6 @@ fn accept(tx: &mut Tx<'_>, id: LocalId, accepted: u64) -> Result<(), StoreError>
     Ok(())
 }
 
-fn add_message(tx: &mut Tx<'_>, me: &UserUri, room: &str, message: MessageEvent) -> Result<(), StoreError> {
-    let own = message.sender == *me;
-    let sent_here = message.local_id.and_then(local_id);
-    let entry = Entry {
-        sender: message.sender.to_string(),
-        text: text_of(&message.content).unwrap_or_default(),
-        content: BASE64.encode(&message.content),
-        frank: message
-            .frank
-            .as_ref()
-            .map(|frank| BASE64.encode(&frank.to_bytes())),
-        message_id: Some(HEXLOWER.encode(&message.message_id)),
-        timestamp: message.accepted,
-        state: if sent_here.is_some() {
-            MessageState::Sent
-        } else {
-            MessageState::Received
-        },
-        own,
-        verified: message.verified && message.frank_state == FrankState::Verified,
-        problem: None,
-    };
-    if let Some((_, row)) = sent_here
-        .map(|id| tx.message_by_local_id(id))
-        .transpose()?
-        .flatten()
-    {
-        tx.update_message(room, row.id, &entry)?;
-        tx.put_in_order(room, row.id)?;
-        tx.append_change(&Change::MessageChanged {
-            room: room.to_owned(),
-            id: row.id,
-        })?;
-        return Ok(());
-    }
-    if let Some(id) = tx.append_message(room, &entry)? {
-        tx.append_change(&Change::MessageAdded {
-            room: room.to_owned(),
-            id,
-        })?;
-    }
-    Ok(())
-}
-
 fn unreadable(tx: &mut Tx<'_>, room: &str, accepted: u64, reason: &str) -> Result<(), StoreError> {
     let entry = Entry {
         sender: String::new(),
@@ -197,6 +150,7 @@ fn unreadable(tx: &mut Tx<'_>, room: &str, accepted: u64, reason: &str) -> Resul
         own: false,
         verified: false,
         problem: Some(format!("A message cannot be read: {reason}")),
+        marks: Marks::default(),
     };
     if let Some(id) = tx.append_message(room, &entry)? {
         tx.append_change(&Change::MessageAdded {
@@ -223,14 +177,26 @@ fn fail_unsent(tx: &mut Tx<'_>, room: &str, reason: &str) -> Result<(), StoreErr
             })?;
         }
     }
+    for row in tx.waiting_deeds(Some(room))? {
+        let deed = Deed {
+            state: MessageState::Failed,
+            problem: Some(reason.to_owned()),
+            ..row.deed
+        };
+        tx.update_deed(room, row.id, &deed)?;
+        if let Some(local_id) = row.local_id {
+            tx.append_change(&Change::Asked { local_id })?;
+        }
+    }
     Ok(())
 }
 
-fn text_of(content: &[u8]) -> Result<String, DecodeError> {
+/// What a message says, as text.
+pub(super) fn text_of(content: &[u8]) -> String {
     let content = MimiContent::from_bytes(content).ok();
-    Ok(content
+    content
         .and_then(|content| content.fallback_text(&[]).map(str::to_owned))
-        .unwrap_or_default())
+        .unwrap_or_default()
 }
 
 fn describe(alarm: &Alarm) -> String {
@@ -239,7 +205,7 @@ fn describe(alarm: &Alarm) -> String {
         Alarm::Forbidden { reason } => format!("The room was changed against its rules: {reason}"),
         Alarm::SendingRefused { reason } => format!("Your messages are not taken here: {reason}"),
         Alarm::Gap { .. } => "Messages are missing here; what follows cannot be read".to_owned(),
-        Alarm::BadCommit { reason } => format!("A change of the room cannot be followed: {reason}"),
+        Alarm::BadCommit { reason, .. } => format!("A change of the room cannot be followed: {reason}"),
         Alarm::Refused { reason } => format!("The room's provider refused: {reason}"),
         _ => "Something is wrong with this room".to_owned(),
     }

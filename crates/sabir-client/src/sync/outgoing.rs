@@ -2,7 +2,7 @@
 
 use data_encoding::BASE64URL_NOPAD;
 use sabir_core::conversation::{Conversation, ConversationContext, NewDirect, Request};
-use sabir_wire::content::MimiContent;
+use sabir_wire::content::{MimiContent, Origin};
 use sabir_wire::protocol::FrankingAgentData;
 use sabir_wire::uri::{RoomUri, UserUri};
 
@@ -11,7 +11,7 @@ use super::keeper::{Keeper, Step, Work};
 use super::{ClientError, MAX_TEXT};
 use crate::account::now;
 use crate::random;
-use crate::store::{Change, Entry, RoomRecord};
+use crate::store::{Change, Entry, Marks, RoomRecord};
 use crate::types::MessageState;
 
 /// What a room's worker does next.
@@ -36,7 +36,7 @@ impl Keeper {
         let me = self.me.clone();
         let (room, local_id) = match known {
             Some(room) => {
-                let local_id = self.step(&room, "queue message", |step| queue(step, &me, text))?;
+                let local_id = self.step(&room, "queue message", |step| queue_text(step, &me, text))?;
                 (room, local_id)
             }
             None => self.open_and_send(UserUri::from_address(to)?, text)?,
@@ -96,7 +96,7 @@ impl Keeper {
                 rng: &mut rng,
                 now,
             };
-            let local_id = queue(&mut step, cx.me, text)?;
+            let local_id = queue_text(&mut step, cx.me, text)?;
             Ok::<_, ClientError>((local_id, tx.last_change()?))
         })?;
         self.keep_engine(engine);
@@ -110,7 +110,7 @@ impl Keeper {
             if let Some(request) = step.engine.outstanding(step.now) {
                 return Ok(Next::Send(request));
             }
-            let effects = step.engine.prepare(step.cx, step.rng)?;
+            let effects = step.engine.prepare(step.cx, step.now, step.rng)?;
             step.absorb(effects)?;
             Ok(match step.engine.outstanding(step.now) {
                 Some(request) => Next::Send(request),
@@ -177,10 +177,15 @@ impl Keeper {
     }
 }
 
-/// Puts a text into the engine's outbox and into the timeline.
-fn queue(step: &mut Step<'_, '_>, me: &UserUri, text: &str) -> Result<u64, ClientError> {
+/// Puts a message into the engine's outbox and its text into the timeline.
+pub(super) fn queue(
+    step: &mut Step<'_, '_>,
+    me: &UserUri,
+    text: &str,
+    marks: Marks,
+    compose: impl FnOnce(Origin<'_>) -> MimiContent,
+) -> Result<u64, ClientError> {
     let local_id = step.tx.next_local_id()?;
-    let compose = |origin: sabir_wire::content::Origin<'_>| MimiContent::plain(origin, text);
     let effects = step
         .engine
         .send(step.cx, engine_id(local_id), compose, step.rng)?;
@@ -196,9 +201,16 @@ fn queue(step: &mut Step<'_, '_>, me: &UserUri, text: &str) -> Result<u64, Clien
         own: true,
         verified: true,
         problem: None,
+        marks,
     };
     let room = step.engine.room().to_string();
     let id = step.tx.append_queued(&room, local_id, &entry)?;
     step.tx.append_change(&Change::MessageAdded { room, id })?;
     Ok(local_id)
+}
+
+/// Puts a text into the engine's outbox and into the timeline.
+fn queue_text(step: &mut Step<'_, '_>, me: &UserUri, text: &str) -> Result<u64, ClientError> {
+    let compose = |origin: Origin<'_>| MimiContent::plain(origin, text);
+    queue(step, me, text, Marks::default(), compose)
 }

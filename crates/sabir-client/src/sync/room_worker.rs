@@ -6,7 +6,7 @@ use std::time::Duration;
 use sabir_core::conversation::{Request, RequestKind};
 use sabir_wire::client_api::path;
 use sabir_wire::codec::Decode as _;
-use sabir_wire::protocol::{KeyMaterialRequest, MAX_KEY_MATERIAL_RESPONSE};
+use sabir_wire::protocol::{KeyMaterialRequest, MAX_GROUP_INFO_RESPONSE, MAX_KEY_MATERIAL_RESPONSE};
 use sabir_wire::uri::RoomUri;
 use tokio::sync::Notify;
 use tokio::time::sleep;
@@ -116,6 +116,10 @@ fn call(room: &RoomUri, request: &Request) -> Result<Call, ClientError> {
             )
         }
         RequestKind::Update => (format!("{}{}", path::UPDATE, room.to_path_segment()), MAX_ANSWER),
+        RequestKind::GroupInfo => (
+            format!("{}{}", path::GROUP_INFO, room.to_path_segment()),
+            MAX_GROUP_INFO_RESPONSE,
+        ),
         RequestKind::Submit => (
             format!("{}{}", path::SUBMIT_MESSAGE, room.to_path_segment()),
             MAX_ANSWER,

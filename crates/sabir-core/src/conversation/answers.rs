@@ -40,6 +40,7 @@ impl Conversation {
             RequestKind::KeyMaterial => self.keys_came(cx, now, &request.body, response, rng),
             RequestKind::Update => self.update_answered(cx, now, response),
             RequestKind::Submit => self.submit_answered(response),
+            RequestKind::GroupInfo => Ok(Effects::default()),
         }
     }
 
@@ -239,7 +240,11 @@ impl Conversation {
         let until = self.want_keys(cx, now, attempts)?;
         Ok(self.effects(
             RowChanges::default(),
-            vec![ConversationEvent::Waiting { reason, until }],
+            vec![ConversationEvent::Waiting {
+                user: self.state.other(cx.me).cloned().unwrap_or_else(|| cx.me.clone()),
+                reason,
+                until,
+            }],
         ))
     }
 }

@@ -35,6 +35,17 @@ pub struct NewDirect {
     pub hub: FrankingAgentData,
 }
 
+/// A group room to be made. Its maker is its owner and alone in it at first.
+#[derive(Debug, Clone)]
+pub struct NewGroupRoom {
+    /// The room, at the own provider, with a random name.
+    pub room: RoomUri,
+    /// What it is called, of at most [`super::MAX_NAME`] bytes; may be empty.
+    pub name: String,
+    /// The own provider as hub: the key and credential of franks and hub proposals.
+    pub hub: FrankingAgentData,
+}
+
 impl Conversation {
     /// Makes a direct room: a group of this device alone, and the request that registers it.
     ///

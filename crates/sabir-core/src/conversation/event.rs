@@ -34,19 +34,125 @@ pub enum ConversationEvent {
         /// When the hub accepted the commit.
         accepted: Millis,
     },
-    /// The other person has a client in the room now: messages go out.
+    /// People came onto the list of participants or went off it, by one commit. Roles are in
+    /// [`ConversationEvent::RoleChanged`]; whoever has no client yet is on the list all the same.
+    MembersChanged {
+        /// Who came, with the index of their role.
+        joined: Vec<Joining>,
+        /// Who went.
+        left: Vec<Leaving>,
+        /// When the hub accepted the commit.
+        accepted: Millis,
+    },
+    /// A person on the list has another role now. A ban is a change to [`crate::room::BANNED`].
+    RoleChanged {
+        /// Whose role.
+        user: UserUri,
+        /// Index of the role before.
+        from: u32,
+        /// Index of the role now.
+        to: u32,
+        /// Who did it.
+        by: Option<UserUri>,
+        /// When the hub accepted the commit.
+        accepted: Millis,
+    },
+    /// The room is called otherwise now.
+    Renamed {
+        /// The new name; may be empty.
+        name: String,
+        /// Who did it.
+        by: Option<UserUri>,
+        /// When the hub accepted the commit.
+        accepted: Millis,
+    },
+    /// Messages go out from now on: the room is there, this client follows it, and of a direct room the other
+    /// person has a client in it.
     Ready,
-    /// The other person has no client that could be added yet; it is tried again.
+    /// A person on the list has no client that could be added yet; it is tried again. In a direct room messages
+    /// wait for it, in a group they do not.
     Waiting {
+        /// Whose clients are waited for.
+        user: UserUri,
         /// Why, for people.
         reason: String,
         /// When it is tried again.
         until: Millis,
     },
-    /// This client was removed from the room.
-    Removed,
+    /// An intent is done: the room is as it was wanted. A person without key packages counts as added once on the
+    /// list. Leaving counts as done once the hub knows of it; [`ConversationEvent::Removed`] follows.
+    IntentDone {
+        /// Which.
+        local_id: LocalId,
+    },
+    /// An intent cannot be done, and is not tried again.
+    IntentRefused {
+        /// Which.
+        local_id: LocalId,
+        /// Why, for people.
+        reason: String,
+    },
+    /// A message in the outbox will not go out any more. Its text is the shell's to keep.
+    Unsent {
+        /// Which.
+        local_id: LocalId,
+        /// Why, for people.
+        reason: String,
+    },
+    /// This client is out of the room. Nothing goes out any more, and it does not come back by itself.
+    Removed {
+        /// How it came to that.
+        how: Out,
+        /// Who did it, where that is known.
+        by: Option<UserUri>,
+    },
+    /// This client has lost the thread of the room and is coming back by itself; until
+    /// [`ConversationEvent::Rejoined`] nothing can be read, and messages wait. The alarm before it says why.
+    Repairing,
+    /// This client came back, or came in by itself.
+    Rejoined {
+        /// Whether messages of the time in between may be missing here for ever: the timeline says so in one line.
+        lost: bool,
+        /// When the hub accepted the return.
+        accepted: Millis,
+    },
     /// Something is wrong that a person must know.
     Alarm(Alarm),
+}
+
+/// Somebody who came onto the list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Joining {
+    /// Who.
+    pub user: UserUri,
+    /// Index of their role.
+    pub role: u32,
+    /// Who did it: somebody who may add people, or the person.
+    pub by: Option<UserUri>,
+}
+
+/// Somebody who went off the list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Leaving {
+    /// Who.
+    pub user: UserUri,
+    /// Who did it. Of somebody who left by themselves it is that person.
+    pub by: Option<UserUri>,
+}
+
+/// How a client came out of a room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Out {
+    /// Its person left.
+    Left,
+    /// Its person was removed.
+    Removed,
+    /// Its person was banned.
+    Banned,
+    /// This client alone was removed; its person is in the room.
+    Client,
+    /// The hub lets it in no more and does not say why.
+    ShutOut,
 }
 
 /// What a person must know.
@@ -69,17 +175,20 @@ pub enum Alarm {
         /// Why, for people.
         reason: String,
     },
-    /// The hub's log does not fit the group: a message or commit is missing.
+    /// The hub's log does not fit the group: a commit is missing. This client comes back by itself.
     Gap {
         /// Epoch of the message.
         message: u64,
         /// Epoch of the group.
         group: u64,
     },
-    /// A commit of the log cannot be applied.
+    /// A commit of the log cannot be applied, and this client comes back by itself where that helps.
     BadCommit {
         /// What is wrong.
         reason: String,
+        /// Who made the commit, where their signature proves it. The hub cannot check all of a commit, so a
+        /// member's client can harm others by it.
+        by: Option<UserUri>,
     },
     /// The provider refused the room or the commit.
     Refused {

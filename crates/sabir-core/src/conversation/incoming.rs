@@ -12,7 +12,7 @@ use sabir_wire::mls::ComponentId;
 use sabir_wire::protocol::{FanoutBody, FanoutMessage, Frank};
 use sabir_wire::uri::{ClientUri, UserUri};
 
-use super::event::{Alarm, ConversationEvent, FrankState, MessageEvent};
+use super::event::{Alarm, ConversationEvent, FrankState, MessageEvent, Out};
 use super::record::Phase;
 use super::{Conversation, ConversationContext, ConversationError, Effects};
 use crate::Millis;
@@ -200,7 +200,10 @@ impl Conversation {
         self.forget_gone();
         if removes_self {
             self.record.phase = Phase::Closed;
-            events.push(ConversationEvent::Removed);
+            events.push(ConversationEvent::Removed {
+                how: Out::Client,
+                by: None,
+            });
             return Ok(events);
         }
         self.read_state()?;
@@ -229,7 +232,7 @@ impl Conversation {
     /// The room goes on without this client, whose messages would all be refused.
     fn bad_commit(&mut self, reason: String) -> Vec<ConversationEvent> {
         self.record.stop(&reason);
-        vec![ConversationEvent::Alarm(Alarm::BadCommit { reason })]
+        vec![ConversationEvent::Alarm(Alarm::BadCommit { reason, by: None })]
     }
 
     fn not_processed(

@@ -235,6 +235,7 @@ impl Conversation {
     pub fn prepare(
         &mut self,
         cx: ConversationContext<'_>,
+        _now: Millis,
         rng: &mut dyn CryptoRng,
     ) -> Result<Effects, ConversationError> {
         let ready = self.is_ready() && self.group.is_active() && !self.group.has_pending_commit();

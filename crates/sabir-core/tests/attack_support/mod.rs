@@ -221,7 +221,7 @@ impl Story {
             me: &me,
             anchors: &anchors,
         };
-        let effects = conversation.prepare(cx, &mut rng).unwrap();
+        let effects = conversation.prepare(cx, now, &mut rng).unwrap();
         client.keep(effects);
         let Some(request) = conversation.outstanding(now) else {
             client.conversation = Some(conversation);
@@ -262,6 +262,7 @@ impl Story {
                 creation.effects
             }
             RequestKind::KeyMaterial => return self.key_material(body),
+            RequestKind::GroupInfo => panic!("nobody asks for it here"),
             RequestKind::Update => {
                 let request = UpdateRequest::from_bytes(body).unwrap();
                 let routes = self.hub.routes.clone();
@@ -533,7 +534,7 @@ impl Story {
             anchors: &anchors,
         };
         let conversation = client.conversation.as_mut().unwrap();
-        let effects = conversation.prepare(cx, &mut rng).unwrap();
+        let effects = conversation.prepare(cx, now, &mut rng).unwrap();
         let request = conversation.outstanding(now);
         client.keep(effects);
         self.rng = rng;

@@ -161,7 +161,7 @@ impl Group {
     }
 }
 
-pub(super) fn facts(queued: &QueuedProposal) -> PendingProposal {
+pub(crate) fn facts(queued: &QueuedProposal) -> PendingProposal {
     let author = commit_facts::author(queued.sender());
     let mut facts = PendingProposal {
         author,

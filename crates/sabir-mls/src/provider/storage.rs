@@ -68,6 +68,15 @@ impl Overlay {
         self.0.borrow_mut().changes = RowChanges::default();
     }
 
+    /// A copy of every row, with the changes applied.
+    #[must_use]
+    pub fn rows(&self) -> Rows {
+        let state = self.0.borrow();
+        let mut rows = state.base.clone();
+        state.changes.apply_to(&mut rows);
+        rows
+    }
+
     /// Every row with the changes applied.
     #[must_use]
     pub fn into_rows(self) -> Rows {

@@ -333,7 +333,7 @@ fn prepare(
     let text = "x".repeat(BODY);
     let compose = |origin: sabir_wire::content::Origin<'_>| MimiContent::plain(origin, &text);
     sending.send(cx, [0; 16], compose, rng).map_err(wrong)?;
-    sending.prepare(cx, rng).map_err(wrong)?;
+    sending.prepare(cx, now(), rng).map_err(wrong)?;
     sending
         .outstanding(now())
         .ok_or_else(|| TownError::Wrong("nothing to send".to_owned()))
@@ -354,6 +354,7 @@ async fn send(
         }
         RequestKind::Update => format!("{}{segment}", path::UPDATE),
         RequestKind::Submit => format!("{}{segment}", path::SUBMIT_MESSAGE),
+        RequestKind::GroupInfo => format!("{}{segment}", path::GROUP_INFO),
     };
     client.post(path, body).await
 }

@@ -113,7 +113,7 @@ impl Talker {
     /// The request that is to be sent next, if there is one.
     pub(crate) fn next_request(&mut self) -> Option<Request> {
         self.conversation.as_ref()?;
-        self.with(|conversation, cx| ((), conversation.prepare(cx, &mut rng()).unwrap()));
+        self.with(|conversation, cx| ((), conversation.prepare(cx, now(), &mut rng()).unwrap()));
         self.conversation.as_ref().unwrap().outstanding(now())
     }
 
@@ -124,6 +124,7 @@ impl Talker {
             RequestKind::CreateRoom => path::ROOMS.to_owned(),
             RequestKind::Update => format!("{}{room}", path::UPDATE),
             RequestKind::Submit => format!("{}{room}", path::SUBMIT_MESSAGE),
+            RequestKind::GroupInfo => format!("{}{room}", path::GROUP_INFO),
             RequestKind::KeyMaterial => {
                 let target = KeyMaterialRequest::from_bytes(&request.body).unwrap().target_user;
                 format!("{}{}", path::KEY_MATERIAL, target.to_path_segment())
