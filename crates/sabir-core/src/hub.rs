@@ -3,11 +3,19 @@
 //! It follows the room's MLS group from the plaintext handshakes, decides what is allowed, franks what it cannot
 //! read, and says who gets what. One epoch has one commit: the shell commits an effect's changes with a
 //! compare-and-set on epoch and sequence, and drops the engine when it lost.
+//!
+//! Proposals wait for the next commit, which must refer to all of them. Who goes off the list by one has departed at
+//! that moment: no message in or out, no commit, no GroupInfo. What is sent in the clear still reaches their clients
+//! until the commit that removes them, which they need to follow it.
+//!
+//! Invariant: a call that is refused changes nothing, in memory or in the rows.
 
 mod create;
 pub(crate) mod device_lists;
 mod group_info;
-pub(crate) mod policy;
+mod own;
+mod policy;
+mod proposals;
 mod record;
 mod submit;
 mod update;
@@ -15,7 +23,7 @@ mod update;
 pub use create::Creation;
 pub use group_info::{ENCRYPTION_LABEL, REQUEST_LABEL, RESPONSE_LABEL, no_such_room};
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rand_core::CryptoRng;
 use sabir_mls::group::MemberLeaf;
@@ -24,13 +32,14 @@ use sabir_mls::keys::SigningKey;
 use sabir_mls::observer::Observer;
 use sabir_mls::rows::{RowChanges, Rows};
 use sabir_mls::{Judge, MlsError};
+use sabir_wire::policy::CapabilityType;
 use sabir_wire::protocol::FrankingAgentData;
 use sabir_wire::uri::{ClientUri, Domain, GroupUri, RoomUri, UserUri};
 use thiserror::Error;
 
 use self::record::Record;
 use crate::Millis;
-use crate::room::policy::LeafClient;
+use crate::room::policy::{LeafClient, View};
 use crate::room::{RoomState, StateError};
 
 /// What a provider is as a hub; the same for all its rooms.
@@ -119,9 +128,92 @@ pub struct Hub {
     state: RoomState,
     leaves: BTreeMap<u32, LeafClient>,
     record: Record,
+    /// Who gets application messages; follows from the above.
+    receivers: Receivers,
+}
+
+/// Devices of this provider, and other providers.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Receivers {
+    devices: Vec<ClientUri>,
+    followers: Vec<Domain>,
+}
+
+impl Receivers {
+    fn of<'a>(clients: impl Iterator<Item = &'a ClientUri>, hub: &Domain) -> Self {
+        let mut followers = BTreeSet::new();
+        let mut devices = Vec::new();
+        for client in clients {
+            if client.authority() == hub {
+                devices.push(client.clone());
+            } else if !followers.contains(client.authority()) {
+                followers.insert(client.authority().clone());
+            }
+        }
+        Self {
+            devices,
+            followers: followers.into_iter().collect(),
+        }
+    }
 }
 
 impl Hub {
+    fn new(
+        room: RoomUri,
+        observer: Observer,
+        state: RoomState,
+        leaves: BTreeMap<u32, LeafClient>,
+        record: Record,
+    ) -> Self {
+        let mut hub = Self {
+            room,
+            observer,
+            state,
+            leaves,
+            record,
+            receivers: Receivers::default(),
+        };
+        hub.find_receivers();
+        hub
+    }
+
+    /// draft-ietf-mimi-room-policy-03 §8.3: the hub "can also withhold fanout of application messages to clients of
+    /// a user", of one without canReceiveMessage; draft-ietf-mimi-protocol-06 §5.3: it must of who was removed.
+    fn find_receivers(&mut self) {
+        let roles: BTreeSet<u32> = self
+            .state
+            .roles
+            .roles
+            .iter()
+            .filter(|role| role.has(CapabilityType::CAN_RECEIVE_MESSAGE))
+            .map(|role| role.role_index)
+            .collect();
+        let people: BTreeSet<&UserUri> = self
+            .state
+            .participants
+            .participants
+            .iter()
+            .filter(|entry| roles.contains(&entry.role_index) && !self.record.waiting.cuts_off(&entry.user))
+            .map(|entry| &entry.user)
+            .collect();
+        let leaves = self.leaves.values();
+        let clients = leaves
+            .filter(|leaf| people.contains(&leaf.user))
+            .map(|leaf| &leaf.client);
+        self.receivers = Receivers::of(clients, self.room.authority());
+    }
+
+    /// The room as the policy looks at it.
+    fn view(&self) -> View<'_> {
+        View {
+            state: &self.state,
+            leaves: &self.leaves,
+            device_lists: &self.record.device_lists,
+            departed: &self.record.waiting.departed,
+            knows_all: true,
+        }
+    }
+
     /// Loads a room from its rows.
     ///
     /// # Errors
@@ -134,13 +226,7 @@ impl Hub {
         let record = Record::read(rows).map_err(|error| stored(&error))?;
         let state = read_state(&observer).map_err(|error| stored(&error))?;
         let leaves = leaves(observer.members())?;
-        Ok(Self {
-            room,
-            observer,
-            state,
-            leaves,
-            record,
-        })
+        Ok(Self::new(room, observer, state, leaves, record))
     }
 
     /// The room.
@@ -172,21 +258,26 @@ impl Hub {
         self.leaves.values().map(|leaf| &leaf.client)
     }
 
-    /// Providers other than the hub that have clients in the group.
-    fn followers(&self, hub: &Domain) -> Vec<Domain> {
-        let mut domains: Vec<Domain> = self.clients().map(|client| client.authority().clone()).collect();
-        domains.sort();
-        domains.dedup();
-        domains.retain(|domain| domain != hub);
-        domains
+    /// People whose departure was accepted and who are on the list still. They are cut off.
+    pub fn departed(&self) -> impl Iterator<Item = &UserUri> {
+        self.record.waiting.departed.iter()
     }
 
-    /// Clients of the hub's own users in the group.
-    fn local_devices(&self, hub: &Domain) -> Vec<ClientUri> {
-        self.clients()
-            .filter(|client| client.authority() == hub)
-            .cloned()
-            .collect()
+    /// How many proposals wait for a commit.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.record.waiting.proposals.len()
+    }
+
+    /// Whether a person takes part in what happens from now on: on the list and not cut off.
+    #[must_use]
+    pub fn takes_part(&self, user: &UserUri) -> bool {
+        self.state.participant(user).is_some() && !self.record.waiting.cuts_off(user)
+    }
+
+    /// Everybody with a client in the group gets what travels in the clear.
+    fn all_receivers(&self) -> Receivers {
+        Receivers::of(self.clients(), self.room.authority())
     }
 
     /// The hub's time never runs backwards within a room.

@@ -13,7 +13,7 @@ use super::{
     Effects, Hub, HubContext, HubError, device_lists, franking_agent, group_uri, judge, leaves, read_state,
 };
 use crate::Millis;
-use crate::room;
+use crate::room::{self, RoomKind, policy};
 use crate::scope::scoped;
 
 /// A new room, or the refusal to have one.
@@ -127,6 +127,7 @@ fn try_create(
     check_hub(cx, facts.hub_sender.as_deref()).map_err(invalid)?;
     let state = read_state(&observer).map_err(|error| Refusal::Invalid(error.to_string()))?;
     check_state(cx, &observer, &state, request, client.user()).map_err(invalid)?;
+    let leaves = leaves(observer.members()).map_err(|error| Refusal::Invalid(error.to_string()))?;
     let mut record = Record {
         last_accepted: now,
         group_info,
@@ -140,14 +141,9 @@ fn try_create(
     )
     .map_err(invalid)?;
     record.device_lists.insert(client.user().clone(), version);
-    let leaves = leaves(observer.members()).map_err(|error| Refusal::Invalid(error.to_string()))?;
-    Ok(Hub {
-        room: request.room.clone(),
-        observer,
-        state,
-        leaves,
-        record,
-    })
+    let hub = Hub::new(request.room.clone(), observer, state, leaves, record);
+    policy::check_new(hub.view()).map_err(|refusal| invalid(&refusal.to_string()))?;
+    Ok(hub)
 }
 
 /// draft-ietf-mimi-protocol-06 §7.4: the external senders hold at least the hub's certificate.
@@ -172,20 +168,19 @@ fn check_state(
     request: &CreateRoomRequest,
     creator: &sabir_wire::uri::UserUri,
 ) -> Result<(), &'static str> {
-    if !state.is_direct() {
-        // Other kinds of rooms come with room policy; until then none is half enforced.
-        return Err("only direct rooms of two people are supported");
-    }
     if state.metadata.room_uri != request.room {
         return Err("the metadata names another room");
     }
     if state.participant(creator).is_none() {
         return Err("the creator is no participant");
     }
+    // Whoever else is to be in a group comes by a commit, which is judged.
+    if state.kind() == RoomKind::Group && state.participants.participants.len() != 1 {
+        return Err("a group starts with its creator alone");
+    }
     if state.franking_agent.as_ref() != Some(&franking_agent(cx.identity)) {
         return Err("the franking agent is not this hub");
     }
-    room::check_roles(state).map_err(|_| "the roles contradict themselves")?;
     let safe_aad = observer.component(ComponentId::SAFE_AAD).unwrap_or_default();
     let list = <ComponentsList as sabir_wire::codec::Decode>::from_bytes(&safe_aad)
         .map_err(|_| "safe_aad is malformed")?;

@@ -2,17 +2,17 @@ use rand_core::CryptoRng;
 use sabir_mls::identity::{ClientCredential, Freshness};
 use sabir_mls::suite;
 use sabir_wire::codec::{Decode, Encode};
-use sabir_wire::mls::{CipherSuite, ExternalSender, GroupInfo, HpkeCiphertext, RatchetTree};
+use sabir_wire::mls::{CipherSuite, ExternalSender, GroupInfo, HpkeCiphertext, MlsMessage, RatchetTree};
 use sabir_wire::policy::CapabilityType;
 use sabir_wire::protocol::{
     GroupInfoOutcome, GroupInfoRatchetTreeTbe, GroupInfoRequest, GroupInfoResponse, GroupInfoSuccess,
-    RatchetTreeOption,
+    PendingProposal, RatchetTreeOption,
 };
 use sabir_wire::uri::RoomUri;
 
 use super::{Hub, HubContext, HubError, Origin, franking_agent, policy};
 use crate::Millis;
-use crate::room::allows;
+use crate::room::{allows, policy as room_policy};
 
 /// Label under which a request is signed.
 pub const REQUEST_LABEL: &str = "GroupInfoRequestTBS";
@@ -73,8 +73,13 @@ impl Hub {
             .client
             .as_ref()
             .is_none_or(|device| device == client.client());
-        own && policy::speaks_for(&origin.provider, client.user())
-            && allows(&self.state, client.user(), CapabilityType::CAN_ADD_OWN_CLIENT)
+        let user = client.user();
+        // Who is on the list, and who could put itself there by joining (draft-ietf-mimi-room-policy-03 §8.1.1).
+        let may_join = match self.state.participant(user) {
+            Some(_) => allows(&self.state, user, CapabilityType::CAN_ADD_OWN_CLIENT),
+            None => room_policy::may_come_in(self.view(), user),
+        };
+        own && policy::speaks_for(&origin.provider, user) && may_join && !self.record.waiting.cuts_off(user)
     }
 
     fn seal(
@@ -85,12 +90,18 @@ impl Hub {
     ) -> Result<GroupInfoSuccess, HubError> {
         let internal = |error: &dyn std::fmt::Display| HubError::Internal(error.to_string());
         let tree = self.observer.ratchet_tree().map_err(|error| internal(&error))?;
+        let waiting = self.record.waiting.proposals.iter().map(|accepted| {
+            Ok(PendingProposal {
+                proposal: MlsMessage::from_bytes(&accepted.message).map_err(|error| internal(&error))?,
+                hub_accepted_time: accepted.at,
+            })
+        });
         let plain = GroupInfoRatchetTreeTbe {
             group_info: GroupInfo::from_bytes(&self.record.group_info).map_err(|error| internal(&error))?,
             ratchet_tree_option: RatchetTreeOption::Full(
                 RatchetTree::from_bytes(&tree).map_err(|error| internal(&error))?,
             ),
-            pending_proposals: Vec::new(),
+            pending_proposals: waiting.collect::<Result<_, HubError>>()?,
         };
         let suite = request.cipher_suite.0;
         let (kem_output, ciphertext) = suite::encrypt_with_label(

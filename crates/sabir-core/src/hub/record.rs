@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sabir_mls::rows::{RowChanges, Rows};
 use sabir_wire::codec::{Decode, DecodeError, Encode, Reader, put_opaque, put_vec};
@@ -11,6 +11,9 @@ const ROW: &str = "hub";
 
 /// The time alone, written with every message; the whole record is only with commits.
 const TIME: &str = "hub-time";
+
+/// What waits for a commit; written with proposals and with commits.
+const WAITING: &str = "hub-waiting";
 const MAX_USERS: usize = 4 << 20;
 const MAX_GROUP_INFO: usize = 8 << 20;
 
@@ -23,6 +26,35 @@ pub(super) struct Record {
     pub(super) device_lists: BTreeMap<UserUri, u64>,
     /// The encoded GroupInfo of the current epoch, without tree.
     pub(super) group_info: Vec<u8>,
+    /// What waits for a commit.
+    pub(super) waiting: Waiting,
+}
+
+/// What waits for the next commit.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Waiting {
+    /// The proposals accepted in this epoch, oldest first.
+    pub(super) proposals: Vec<Accepted>,
+    /// People whose going off the list was accepted, and who are on it still.
+    pub(super) departed: BTreeSet<UserUri>,
+    /// People whom a proposal of this epoch bans.
+    pub(super) banned: BTreeSet<UserUri>,
+}
+
+/// A proposal the hub accepted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Accepted {
+    /// The encoded `MLSMessage`.
+    pub(super) message: Vec<u8>,
+    /// When.
+    pub(super) at: Millis,
+}
+
+impl Waiting {
+    /// Whether a person is cut off: no message in or out, no commit, no GroupInfo.
+    pub(super) fn cuts_off(&self, user: &UserUri) -> bool {
+        self.departed.contains(user) || self.banned.contains(user)
+    }
 }
 
 impl Record {
@@ -34,7 +66,15 @@ impl Record {
         if let Some(bytes) = engine_row(rows, TIME) {
             record.last_accepted = record.last_accepted.max(Reader::new(bytes).u64("last_accepted")?);
         }
+        if let Some(bytes) = engine_row(rows, WAITING) {
+            record.waiting = Waiting::from_bytes(bytes)?;
+        }
         Ok(record)
+    }
+
+    /// Writes what waits alone.
+    pub(super) fn write_waiting(&self, changes: &mut RowChanges) {
+        changes.put(engine_key(WAITING), self.waiting.to_bytes());
     }
 
     /// Writes the latest acceptance time alone.
@@ -92,9 +132,52 @@ impl Decode for Record {
         let seen: Vec<Seen> = r.list("device_lists", MAX_USERS)?;
         let device_lists = seen.into_iter().map(|seen| (seen.user, seen.version)).collect();
         Ok(Self {
+            waiting: Waiting::default(),
             last_accepted,
             device_lists,
             group_info: r.opaque("group_info", MAX_GROUP_INFO)?.to_vec(),
+        })
+    }
+}
+
+impl Encode for Accepted {
+    fn encode(&self, out: &mut Vec<u8>) {
+        put_opaque(out, &self.message);
+        self.at.encode(out);
+    }
+}
+
+impl Decode for Accepted {
+    const NAME: &'static str = "Accepted";
+    fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            message: r.opaque("message", MAX_GROUP_INFO)?.to_vec(),
+            at: r.u64("at")?,
+        })
+    }
+}
+
+impl Encode for Waiting {
+    fn encode(&self, out: &mut Vec<u8>) {
+        put_vec(out, &self.proposals);
+        for people in [&self.departed, &self.banned] {
+            let people: Vec<UserUri> = people.iter().cloned().collect();
+            put_vec(out, &people);
+        }
+    }
+}
+
+impl Decode for Waiting {
+    const NAME: &'static str = "Waiting";
+    fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let proposals = r.list("proposals", MAX_USERS)?;
+        let mut people = |field| -> Result<BTreeSet<UserUri>, DecodeError> {
+            Ok(r.list::<UserUri>(field, MAX_USERS)?.into_iter().collect())
+        };
+        Ok(Self {
+            proposals,
+            departed: people("departed")?,
+            banned: people("banned")?,
         })
     }
 }

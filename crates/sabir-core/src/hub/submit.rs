@@ -58,8 +58,8 @@ impl Hub {
         };
         let event = HubEvent {
             body: body.to_bytes(),
-            devices: self.local_devices(&cx.identity.domain),
-            followers: self.followers(&cx.identity.domain),
+            devices: self.receivers.devices.clone(),
+            followers: self.receivers.followers.clone(),
         };
         let mut changes = sabir_mls::rows::RowChanges::default();
         if accepted != self.record.last_accepted {
@@ -94,7 +94,9 @@ impl Hub {
         let sender = &request.sending_uri;
         // draft-ietf-mimi-protocol-06 §5.4: the sender is an active participant; its provider speaks for it.
         let active = self.leaves.values().any(|leaf| leaf.user == *sender);
-        let may_send = allows(&self.state, sender, CapabilityType::CAN_SEND_MESSAGE);
+        let may_send = allows(&self.state, sender, CapabilityType::CAN_SEND_MESSAGE)
+            // draft-ietf-mimi-protocol-06 §5.3: who was removed or banned sends nothing more.
+            && !self.record.waiting.cuts_off(sender);
         if !policy::speaks_for(&origin.provider, sender) || !active || !may_send {
             return Err(denied());
         }

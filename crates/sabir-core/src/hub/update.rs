@@ -1,32 +1,53 @@
+//! Commits (draft-ietf-mimi-protocol-06 §5.3), and what both kinds of updates answer.
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use sabir_mls::MlsError;
 use sabir_mls::observer::{Observed, StagedObserved};
+use sabir_mls::{Author, MlsError};
 use sabir_wire::codec::Encode;
-use sabir_wire::mls::{MlsMessage, RatchetTree, Welcome};
+use sabir_wire::mls::{MlsMessage, RatchetTree, Sender, Welcome};
 use sabir_wire::protocol::{
     FanoutBody, FanoutMessage, GroupInfoOption, HandshakeBundle, RatchetTreeOption, UpdateOutcome,
     UpdateRequest, UpdateRoomResponse,
 };
 use sabir_wire::uri::{ClientUri, Domain};
 
+use super::own::Stapled;
 use super::policy::check_origin;
+use super::proposals::MAX_WAITING;
+use super::record::{Accepted, Waiting};
 use super::{
-    Effects, Hub, HubContext, HubError, HubEvent, Origin, Route, judge, leaves, read_state, unknown_provider,
+    Effects, Hub, HubContext, HubError, HubEvent, LeafClient, Origin, Receivers, Route, judge, leaves,
+    read_state, unknown_provider,
 };
 use crate::Millis;
-use crate::room::RoomRules;
-use crate::room::policy::{self, Refusal, View};
+use crate::room::policy::{self, Allowed, Refusal};
+use crate::room::{RoomRules, RoomState};
 use crate::scope::scoped;
 
+/// A commit and what belongs to it.
+struct Bundle<'a> {
+    message: &'a MlsMessage,
+    welcome: Option<&'a Welcome>,
+    group_info: &'a GroupInfoOption,
+    ratchet_tree: &'a RatchetTreeOption,
+}
+
+/// What a merged commit brought about.
+struct Merged {
+    welcome: Option<HubEvent>,
+    stapled: Vec<Stapled>,
+    waiting_changed: bool,
+}
+
 /// Why an update is refused, as the answer says it.
-enum Refused {
+pub(super) enum Refused {
     Answer(UpdateRoomResponse),
     Fault(HubError),
 }
 
 impl Hub {
-    /// Takes a commit (draft-ietf-mimi-protocol-06 §5.3). `routes` says where the key packages went that its
+    /// Takes a commit or proposals (draft-ietf-mimi-protocol-06 §5.3). `routes` says where the key packages went that its
     /// Welcome is for.
     ///
     /// # Errors
@@ -59,52 +80,67 @@ impl Hub {
         request: &UpdateRequest,
         routes: &BTreeMap<Vec<u8>, Route>,
     ) -> Result<Effects, Refused> {
-        let HandshakeBundle::Commit {
-            message,
-            welcome,
-            group_info,
-            ratchet_tree,
-        } = &request.bundle
-        else {
-            // Nobody leaves a direct room, and its state is fixed: there is nothing to propose yet.
-            return Err(denied("proposals are not supported in direct rooms"));
-        };
+        match &request.bundle {
+            HandshakeBundle::Commit {
+                message,
+                welcome,
+                group_info,
+                ratchet_tree,
+            } => {
+                let bundle = Bundle {
+                    message,
+                    welcome: welcome.as_ref(),
+                    group_info,
+                    ratchet_tree,
+                };
+                self.commit(cx, now, origin, &bundle, routes)
+            }
+            HandshakeBundle::Proposal { message, more } => self.propose(cx, now, origin, message, more),
+        }
+    }
+
+    fn commit(
+        &mut self,
+        cx: HubContext<'_>,
+        now: Millis,
+        origin: &Origin,
+        bundle: &Bundle<'_>,
+        routes: &BTreeMap<Vec<u8>, Route>,
+    ) -> Result<Effects, Refused> {
         let accepted = self.accepted_at(now);
         let judge = judge(cx, accepted);
+        self.check_references(bundle.message)?;
         let staged = match self
             .observer
-            .stage(&message.to_bytes(), &judge, &RoomRules)
+            .stage(&bundle.message.to_bytes(), &judge, &RoomRules)
             .map_err(|error| mls(&error))?
         {
             Observed::Commit(staged) => *staged,
             Observed::Proposal(_) => return Err(denied("a commit was announced and a proposal came")),
         };
-        let departed = std::collections::BTreeSet::new();
-        let view = View {
-            state: &self.state,
-            leaves: &self.leaves,
-            device_lists: &self.record.device_lists,
-            departed: &departed,
-            knows_all: true,
-        };
-        let allowed = policy::committer(view, &staged.facts)
-            .and_then(|committer| check_origin(&committer, origin))
-            .and_then(|()| policy::check_commit(view, &staged.facts))
-            .map_err(refused)?;
-        let group_info = self.check_group_info(&staged, group_info)?;
-        let welcome_to = welcome_routes(&staged, welcome.as_ref(), routes)?;
-        let before = (
-            self.local_devices(&cx.identity.domain),
-            self.followers(&cx.identity.domain),
-        );
-        let mut events = vec![commit_event(accepted, message, before)];
-        events.extend(self.merge(staged, ratchet_tree, |hub| {
-            let welcome = welcome.as_ref();
-            welcome
-                .map(|welcome| hub.welcome_event(accepted, welcome, welcome_to))
-                .transpose()
-        })?);
+        let view = self.view();
+        let allowed = policy::check_commit(view, &staged.facts).map_err(refused)?;
+        let committer = policy::committer(view, &staged.facts).map_err(refused)?;
+        check_origin(&committer, origin).map_err(refused)?;
+        if self.record.waiting.cuts_off(&committer.user) {
+            return Err(denied("the committer has left the room"));
+        }
+        let external = staged.facts.committer == Author::NewMember;
+        let group_info = self.check_group_info(&staged, bundle.group_info)?;
+        let welcome_to = welcome_routes(&staged, bundle.welcome, routes)?;
+        // Everybody who was in the room before learns of it, the removed included; and the joiner, who needs the
+        // proposals that come with it.
+        let joiner = external.then_some(&committer.client);
+        let readers = Receivers::of(self.clients().chain(joiner), self.room.authority());
+        let merged = self.merge(cx, accepted, staged, &allowed, bundle, welcome_to)?;
         // Nothing below can fail: the engine has moved on, and so does its store.
+        let stapled = merged
+            .stapled
+            .into_iter()
+            .map(|stapled| stapled.message)
+            .collect();
+        let mut events = vec![commit_event(accepted, bundle.message, stapled, readers)];
+        events.extend(merged.welcome);
         for (user, version) in allowed.device_lists {
             let newest = self.record.device_lists.entry(user).or_default();
             *newest = (*newest).max(version);
@@ -113,20 +149,62 @@ impl Hub {
         self.record.last_accepted = accepted;
         let mut changes = scoped(self.observer.take_changes());
         self.record.write(&mut changes);
-        let outcome = UpdateOutcome::Success {
-            accepted_timestamp: accepted,
-        };
-        let reply = UpdateRoomResponse {
-            error_description: String::new(),
-            outcome,
+        if merged.waiting_changed {
+            self.record.write_waiting(&mut changes);
         }
-        .to_bytes();
         Ok(Effects {
             changes,
             epoch: self.epoch(),
             events,
-            reply,
+            reply: success(accepted),
         })
+    }
+
+    /// Every commit refers to what waits: a member's to all of it, an external one to every SelfRemove.
+    fn check_references(&self, message: &MlsMessage) -> Result<(), Refused> {
+        let MlsMessage::Public(message) = message else {
+            return Ok(());
+        };
+        let (Some(commit), true) = (message.commit(), message.content.epoch == self.epoch()) else {
+            // The answer is another one.
+            return Ok(());
+        };
+        if let Sender::Member { leaf_index } = message.sender()
+            && let Some(client) = self.leaves.get(&leaf_index)
+            && self.record.waiting.cuts_off(&client.user)
+        {
+            // draft-ietf-mimi-protocol-06 §5.3: the hub "MUST prevent any of those clients from sending Commit
+            // messages".
+            return Err(denied("the committer has left the room"));
+        }
+        let external = message.sender() == Sender::NewMemberCommit;
+        let waiting = self.waiting_proposals()?;
+        let referred: BTreeSet<&[u8]> = commit.proposals_by_reference().collect();
+        let known: BTreeSet<&[u8]> = waiting
+            .iter()
+            .map(|proposal| proposal.reference.as_slice())
+            .collect();
+        let unknown: Vec<Vec<u8>> = referred.difference(&known).map(|it| it.to_vec()).collect();
+        if !unknown.is_empty() {
+            let reason = "the commit refers to proposals that do not wait".to_owned();
+            return Err(invalid(reason, unknown));
+        }
+        // draft-ietf-mimi-protocol-06 §3.5: "The next time a client attempts to commit, the hub requires the client
+        // to include the cached proposals"; RFC 9420 §12.2 and draft-ietf-mls-extensions §6.3.1 let an external commit
+        // refer to SelfRemoves alone.
+        let missing: Vec<Vec<u8>> = waiting
+            .iter()
+            .filter(|proposal| !external || proposal.self_remove)
+            .filter(|proposal| !referred.contains(proposal.reference.as_slice()))
+            .map(|proposal| proposal.reference.clone())
+            .collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        Err(invalid(
+            "the commit does not refer to all proposals that wait".to_owned(),
+            missing,
+        ))
     }
 
     fn check_group_info(
@@ -145,40 +223,86 @@ impl Hub {
     }
 
     /// Merges, and goes back to the stored state where the tree that came along is not the new epoch's, or
-    /// where the Welcome cannot be told.
+    /// where something that follows cannot be made.
     fn merge(
         &mut self,
+        cx: HubContext<'_>,
+        accepted: Millis,
         staged: StagedObserved,
-        tree: &RatchetTreeOption,
-        welcome: impl FnOnce(&Self) -> Result<Option<HubEvent>, HubError>,
-    ) -> Result<Option<HubEvent>, Refused> {
-        let tree = match tree {
+        allowed: &Allowed,
+        bundle: &Bundle<'_>,
+        welcome_to: (Vec<ClientUri>, Vec<Domain>),
+    ) -> Result<Merged, Refused> {
+        let tree = match bundle.ratchet_tree {
             RatchetTreeOption::Full(tree) => Some(tree.to_bytes()),
             // draft-mahy-mls-ratchet-tree-options-03 §3: the hub follows the tree by itself.
             RatchetTreeOption::DistributionService => None,
             _ => return Err(denied("the ratchet tree must come along or be left to the hub")),
         };
-        let merged = self.observer.merge(staged, tree.as_deref()).and_then(|()| {
-            let state = read_state(&self.observer).map_err(|error| MlsError::Internal(error.to_string()))?;
-            let leaves =
-                leaves(self.observer.members()).map_err(|error| MlsError::Internal(error.to_string()))?;
-            Ok((state, leaves))
-        });
-        let merged = merged.map_err(|error| mls(&error)).and_then(|(state, leaves)| {
-            let event = welcome(self).map_err(Refused::Fault)?;
-            Ok((state, leaves, event))
-        });
+        let external = staged.facts.committer == Author::NewMember;
+        let merged = match self.observer.merge(staged, tree.as_deref()) {
+            Ok(()) => self.merged(cx, accepted, external, allowed, bundle.welcome, welcome_to),
+            Err(error) => Err(mls(&error)),
+        };
         match merged {
-            Ok((state, leaves, event)) => {
+            Ok((state, leaves, waiting, merged)) => {
                 self.state = state;
                 self.leaves = leaves;
-                Ok(event)
+                self.record.waiting = waiting;
+                self.find_receivers();
+                Ok(merged)
             }
             Err(refused) => {
                 self.reload().map_err(Refused::Fault)?;
                 Err(refused)
             }
         }
+    }
+
+    /// What the observer's new epoch makes of the room.
+    fn merged(
+        &mut self,
+        cx: HubContext<'_>,
+        accepted: Millis,
+        external: bool,
+        allowed: &Allowed,
+        welcome: Option<&Welcome>,
+        welcome_to: (Vec<ClientUri>, Vec<Domain>),
+    ) -> Result<(RoomState, BTreeMap<u32, LeafClient>, Waiting, Merged), Refused> {
+        let state = read_state(&self.observer)
+            .map_err(|error| Refused::Fault(HubError::Internal(error.to_string())))?;
+        let leaves = leaves(self.observer.members()).map_err(Refused::Fault)?;
+        let welcome = welcome
+            .map(|welcome| self.welcome_event(accepted, welcome, welcome_to))
+            .transpose()
+            .map_err(Refused::Fault)?;
+        // Who is off the list has arrived, and who was added again is back.
+        let before = &self.record.waiting;
+        let mut departed = before.departed.clone();
+        departed.retain(|user| state.participant(user).is_some() && !allowed.added.contains(user));
+        let stapled = if external {
+            self.remove_departed(cx, &leaves, &departed)
+                .map_err(Refused::Fault)?
+        } else {
+            Vec::new()
+        };
+        let waiting = Waiting {
+            proposals: stapled
+                .iter()
+                .map(|stapled| Accepted {
+                    message: stapled.bytes.clone(),
+                    at: accepted,
+                })
+                .collect(),
+            departed,
+            banned: BTreeSet::new(),
+        };
+        let merged = Merged {
+            welcome,
+            waiting_changed: waiting != self.record.waiting,
+            stapled,
+        };
+        Ok((state, leaves, waiting, merged))
     }
 
     fn welcome_event(
@@ -209,19 +333,23 @@ impl Hub {
     }
 }
 
-/// Everybody who was in the room before the commit learns of it, the removed included.
-fn commit_event(accepted: Millis, message: &MlsMessage, before: (Vec<ClientUri>, Vec<Domain>)) -> HubEvent {
+fn commit_event(
+    accepted: Millis,
+    message: &MlsMessage,
+    external_proposals: Vec<MlsMessage>,
+    readers: Receivers,
+) -> HubEvent {
     let body = FanoutMessage {
         timestamp: accepted,
         body: FanoutBody::Commit {
             message: Box::new(message.clone()),
-            external_proposals: Vec::new(),
+            external_proposals,
         },
     };
     HubEvent {
         body: body.to_bytes(),
-        devices: before.0,
-        followers: before.1,
+        devices: readers.devices,
+        followers: readers.followers,
     }
 }
 
@@ -256,14 +384,23 @@ fn welcome_routes(
     Ok((devices, followers.into_iter().collect()))
 }
 
-fn denied(reason: &str) -> Refused {
+/// The answer to what was accepted.
+pub(super) fn success(accepted_timestamp: Millis) -> Vec<u8> {
+    UpdateRoomResponse {
+        error_description: String::new(),
+        outcome: UpdateOutcome::Success { accepted_timestamp },
+    }
+    .to_bytes()
+}
+
+pub(super) fn denied(reason: &str) -> Refused {
     Refused::Answer(UpdateRoomResponse {
         error_description: reason.to_owned(),
         outcome: UpdateOutcome::NotAllowed,
     })
 }
 
-fn refused(refusal: Refusal) -> Refused {
+pub(super) fn refused(refusal: Refusal) -> Refused {
     match refusal {
         Refusal::Denied(reason) => denied(reason),
         Refusal::Invalid(reason) => invalid(reason, Vec::new()),
@@ -271,14 +408,15 @@ fn refused(refusal: Refusal) -> Refused {
     }
 }
 
-fn invalid(error_description: String, invalid_proposals: Vec<Vec<u8>>) -> Refused {
+pub(super) fn invalid(error_description: String, mut invalid_proposals: Vec<Vec<u8>>) -> Refused {
+    invalid_proposals.truncate(MAX_WAITING);
     Refused::Answer(UpdateRoomResponse {
         error_description,
         outcome: UpdateOutcome::InvalidProposal { invalid_proposals },
     })
 }
 
-fn mls(error: &MlsError) -> Refused {
+pub(super) fn mls(error: &MlsError) -> Refused {
     if let Some(domain) = unknown_provider(error) {
         return Refused::Fault(HubError::UnknownProvider(domain));
     }

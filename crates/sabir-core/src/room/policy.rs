@@ -31,7 +31,7 @@ use super::RoomState;
 pub use ask::Action;
 pub(crate) use ask::may;
 pub(crate) use commit::{Departures, check_commit, check_proposals, committer, is_taken_alone, newest};
-pub(crate) use rules::{may_come_in, supported};
+pub(crate) use rules::{check_new, may_come_in};
 
 /// The object identifier of a certificate's subjectAltName, 2.5.29.17, as a claim of draft-ietf-mimi-room-policy-03 §4
 /// names it.

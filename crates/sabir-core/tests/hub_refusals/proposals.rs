@@ -8,6 +8,7 @@ use sabir_wire::mls::{
     Extension, ExtensionType, GroupInfo, PreSharedKeyId, Proposal, ProposalOrRef, ProposalType,
     ProtocolVersion, Psk, ReInit, ResumptionPskUsage,
 };
+use sabir_wire::protocol::UpdateOutcome;
 use sabir_wire::uri::UserUri;
 
 use super::resign::resign;
@@ -191,8 +192,10 @@ pub const PROPOSALS: &[Case] = &[
                 },
             )
         },
-        not_allowed,
-        "MLS refuses",
+        || UpdateOutcome::InvalidProposal {
+            invalid_proposals: vec![vec![7; 32]],
+        },
+        "proposals that do not wait",
     ),
     (
         "Alice removes Bob's device",

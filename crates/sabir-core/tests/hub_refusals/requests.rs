@@ -432,7 +432,7 @@ pub const MESSAGE: &[Case] = &[
             attempt
         },
         not_allowed,
-        "proposals are not supported",
+        "a removal is not allowed",
     ),
 ];
 

@@ -26,7 +26,26 @@ pub(super) fn check(view: View<'_>, changes: &Changes) -> Result<(), Refusal> {
     let gone = |user: &UserUri| view.departed.contains(user);
     let old = counts(view.state, &before, gone);
     let new = counts(&changes.next, &after, |user| gone(user) && !back.contains(user));
-    for role in &changes.next.roles.roles {
+    check_counts(&changes.next, &old, &new, redefined)?;
+    let redefined = changes.changes(ComponentId::BASE_ROOM_POLICY);
+    check_base(view.state, &changes.next, (&before, &after), redefined)
+}
+
+/// Every limit, for a room as it is made.
+pub(super) fn check_new(view: View<'_>) -> Result<(), Refusal> {
+    let clients = clients(view, None);
+    let counts = counts(view.state, &clients, |_| false);
+    check_counts(view.state, &BTreeMap::new(), &counts, true)?;
+    check_base(view.state, view.state, (&clients, &clients), true)
+}
+
+fn check_counts(
+    next: &RoomState,
+    old: &BTreeMap<u32, Count>,
+    new: &BTreeMap<u32, Count>,
+    redefined: bool,
+) -> Result<(), Refusal> {
+    for role in &next.roles.roles {
         let old = old.get(&role.role_index).copied().unwrap_or_default();
         let new = new.get(&role.role_index).copied().unwrap_or_default();
         let bounds = [
@@ -52,22 +71,21 @@ pub(super) fn check(view: View<'_>, changes: &Changes) -> Result<(), Refusal> {
             }
         }
     }
-    check_base(view, changes, &before, &after)
+    Ok(())
 }
 
 fn check_base(
-    view: View<'_>,
-    changes: &Changes,
-    before: &BTreeMap<&UserUri, usize>,
-    after: &BTreeMap<&UserUri, usize>,
+    state: &RoomState,
+    next: &RoomState,
+    (before, after): (&BTreeMap<&UserUri, usize>, &BTreeMap<&UserUri, usize>),
+    redefined: bool,
 ) -> Result<(), Refusal> {
-    let base = &changes.next.base;
-    let redefined = changes.changes(ComponentId::BASE_ROOM_POLICY);
+    let base = &next.base;
     let exceeds = |old: usize, new: usize, maximum: Option<u32>| {
         maximum.is_some_and(|maximum| new > size(maximum)) && (new > old || redefined)
     };
     // draft-ietf-mimi-room-policy-03 §5: max_users counts "non-banned entries in the participant list".
-    if exceeds(listed(view.state), listed(&changes.next), base.max_users) {
+    if exceeds(listed(state), listed(next), base.max_users) {
         return Err(Refusal::Denied("the room would have too many people"));
     }
     if exceeds(before.values().sum(), after.values().sum(), base.max_clients) {

@@ -11,7 +11,9 @@ use crate::room::{BANNED, RoomKind, check_roles};
 
 /// Decides about changes as one action.
 pub(super) fn check(view: View<'_>, changes: &Changes) -> Result<(), Refusal> {
-    if view.state.kind() != RoomKind::Group && !changes.components.is_empty() {
+    // draft-ietf-mimi-room-policy-03 §5: the participants of a fixed-membership room do not change.
+    let changed = !changes.components.is_empty() || !changes.moves.is_empty();
+    if view.state.kind() != RoomKind::Group && changed {
         return Err(Refusal::Denied("the state of a direct room is fixed"));
     }
     for change in &changes.moves {
@@ -49,10 +51,6 @@ fn may_move(view: View<'_>, by: &By, capability: CapabilityType, from: u32, to: 
 }
 
 fn check_move(view: View<'_>, changes: &Changes, change: &Move) -> Result<(), Refusal> {
-    // draft-ietf-mimi-room-policy-03 §5: the participants of a fixed-membership room do not change.
-    if view.state.base.fixed_membership {
-        return denied("the participants of this room are fixed");
-    }
     let Move { by, user, from, to } = change;
     let allowed = match (*from, *to) {
         (0, to) if by.is(user) => may_add_self(view, user, to),
@@ -290,8 +288,15 @@ fn check_next(changes: &Changes) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// Decides about the state of a new room, whose creator is there with its clients.
+pub(crate) fn check_new(view: View<'_>) -> Result<(), Refusal> {
+    check_roles(view.state).map_err(|error| Refusal::Invalid(error.to_string()))?;
+    supported(view.state)?;
+    limits::check_new(view)
+}
+
 /// Kinds of rooms that are not enforced here are refused rather than half enforced.
-pub(crate) fn supported(state: &crate::room::RoomState) -> Result<(), Refusal> {
+fn supported(state: &crate::room::RoomState) -> Result<(), Refusal> {
     let base = &state.base;
     if base.parent_dependant || base.parent_room.is_some() {
         return denied("rooms that depend on others are not supported");
