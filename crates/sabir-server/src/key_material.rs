@@ -22,11 +22,11 @@ use sabir_wire::uri::{ClientUri, Domain, UserUri};
 use crate::client::Session;
 use crate::directory::Endpoint;
 use crate::error::{Error, log_refused};
+use crate::events;
 use crate::forward::forward;
 use crate::http::{Claim, authorise_from};
 use crate::rooms::{self, Who};
 use crate::server::Shared;
-use crate::{ambient, events};
 
 const DAY_MS: u64 = 24 * 3_600_000;
 /// Key packages published longer ago are not handed out: their credential may be old.
@@ -104,7 +104,7 @@ pub fn fresh_at(now: u64) -> Freshness {
 }
 
 async fn verified(shared: &Shared, request: &KeyMaterialRequest) -> Result<VerifiedClient, Error> {
-    let verify = || key_material::verify_request(request, &shared.anchors.known(), ambient::now());
+    let verify = || key_material::verify_request(request, &shared.anchors.known(), shared.ambient.now());
     match verify() {
         Err(RequestError::UnknownProvider(domain)) => {
             shared.anchors.learn(shared, &domain).await?;
@@ -137,7 +137,7 @@ async fn answer(shared: &Shared, request: &KeyMaterialRequest, body: &[u8]) -> R
         );
         return Ok(key_material::refuse(request, Refusal::UserUnknown).to_bytes());
     };
-    let now = ambient::now();
+    let now = shared.ambient.now();
     let fresh = fresh_at(now);
     let mut picks = Vec::new();
     for device in crate::client::listed_devices(&account, shared.store.devices(target)?) {
@@ -237,7 +237,7 @@ async fn relay(
         }
         let references = key_material::references(&response)
             .map_err(|_| Error::Upstream("its answer holds key packages of an unknown suite"))?;
-        let expires_at = ambient::now().saturating_add(ROUTE_MS);
+        let expires_at = shared.ambient.now().saturating_add(ROUTE_MS);
         let routes = references.into_iter().map(|(reference, _)| RouteRow {
             reference,
             provider: provider.as_str().to_owned(),

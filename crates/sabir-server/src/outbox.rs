@@ -27,7 +27,6 @@ use tokio::time::sleep;
 
 use self::courier::{Delivered, deliver};
 use self::followers::{Followers, State};
-use crate::ambient;
 use crate::server::Shared;
 
 /// Batches that one look into the store brings, beside those in flight.
@@ -103,7 +102,7 @@ impl Outbox {
         if room == 0 {
             return NAP;
         }
-        let now = ambient::now();
+        let now = self.shared.ambient.now();
         let limit = PAGE
             .saturating_add(self.in_flight.len())
             .saturating_add(self.waiting);
@@ -182,7 +181,8 @@ impl Outbox {
     fn returned(&mut self, delivered: Result<(Key, Delivered), tokio::task::JoinError>) {
         match delivered {
             Ok((key, delivered)) => {
-                self.followers.returned(&key.1, delivered, ambient::now());
+                let ambient = &self.shared.ambient;
+                self.followers.returned(&key.1, delivered, ambient.now(), ambient);
                 self.in_flight.remove(&key);
             }
             // A bug; which batch it was is not known, so none counts as in flight: followers recognise a repetition.
@@ -212,7 +212,7 @@ pub async fn expire(shared: Arc<Shared>) {
     let mut stop = shared.stopping();
     let patience = u64::from(shared.config.settings.retention.outbox_days).saturating_mul(DAY_MS);
     loop {
-        let now = ambient::now();
+        let now = shared.ambient.now();
         let before = now.saturating_sub(patience);
         match shared.store.outbox_expire(OutboxExpire { before, now }).await {
             Ok(dropped) => {

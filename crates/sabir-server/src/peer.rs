@@ -10,6 +10,8 @@
 //! valid for the *provider's* domain, wherever its directory puts an endpoint, and ours is presented. `From` and
 //! `:authority` name the two (draft-ietf-mimi-protocol-06 §4.1). Answers are bounded in size and time.
 //!
+//! In place of the pool, a [`PeerWire`] may carry the requests: the simulated world has links of its own.
+//!
 //! A request may be sent twice when a pooled connection dies under it: receivers recognise a repetition by its
 //! bytes. Whether and when to repeat after a definite failure is the outbox's matter.
 
@@ -20,7 +22,9 @@ mod pool;
 mod retry_after;
 
 use std::collections::BTreeMap;
+use std::future::Future;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -99,8 +103,26 @@ pub struct PeerClient {
 #[derive(Debug)]
 struct Inner {
     rules: PeerRules,
-    pool: Pool,
+    wire: Wire,
     directories: Cache,
+}
+
+/// What carries requests.
+#[derive(Debug)]
+enum Wire {
+    Tls(Pool),
+    Given(Arc<dyn PeerWire>),
+}
+
+/// Carries requests to other providers in place of TLS connections. It vouches for both ends: what comes back is the
+/// named peer's answer, and the peer knows whose request it is.
+pub trait PeerWire: std::fmt::Debug + Send + Sync {
+    /// Carries a request to `peer` and its answer back.
+    fn carry(
+        &self,
+        peer: &Domain,
+        request: Request<Full<Bytes>>,
+    ) -> Pin<Box<dyn Future<Output = Result<PeerAnswer, PeerError>> + Send>>;
 }
 
 impl PeerClient {
@@ -108,11 +130,21 @@ impl PeerClient {
     #[must_use]
     pub fn new(rules: PeerRules, tls: Arc<ClientConfig>) -> Self {
         let pool = Pool::new(&rules, tls);
+        Self::with(rules, Wire::Tls(pool))
+    }
+
+    /// A client whose requests `wire` carries.
+    #[must_use]
+    pub fn over(rules: PeerRules, wire: Arc<dyn PeerWire>) -> Self {
+        Self::with(rules, Wire::Given(wire))
+    }
+
+    fn with(rules: PeerRules, wire: Wire) -> Self {
         let directories = Cache::new(rules.directory_ttl);
         Self {
             inner: Arc::new(Inner {
                 rules,
-                pool,
+                wire,
                 directories,
             }),
         }
@@ -166,7 +198,10 @@ impl PeerClient {
     /// # Errors
     /// [`PeerError`].
     pub async fn dial(&self, host: &Domain, port: u16) -> Result<TcpStream, PeerError> {
-        timeout(self.inner.rules.connect, self.inner.pool.dial(host, port))
+        let Wire::Tls(pool) = &self.inner.wire else {
+            return Err(PeerError::NoAddress);
+        };
+        timeout(self.inner.rules.connect, pool.dial(host, port))
             .await
             .map_err(|_| PeerError::Timeout)?
     }
@@ -201,7 +236,11 @@ impl PeerClient {
                 port: url.port,
             };
             let request = || self.request(peer, url, &method, &body);
-            let response = self.inner.pool.send(&target, request).await?;
+            let pool = match &self.inner.wire {
+                Wire::Tls(pool) => pool,
+                Wire::Given(wire) => return wire.carry(peer, request()?).await,
+            };
+            let response = pool.send(&target, request).await?;
             let (parts, body) = response.into_parts();
             let body = Limited::new(body, limit)
                 .collect()

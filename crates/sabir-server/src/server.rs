@@ -12,7 +12,7 @@ use tokio::sync::{Notify, Semaphore, SemaphorePermit, watch};
 use tokio::task::JoinSet;
 
 use crate::admin::{AdminSocket, socket_path};
-use crate::ambient;
+use crate::ambient::Ambient;
 use crate::anchors::Anchors;
 use crate::client::{Sessions, Tunnels};
 use crate::config::Config;
@@ -84,11 +84,71 @@ pub struct Shared {
     pub wakers: Arc<Wakers>,
     /// Devices' tunnels to directories.
     pub tunnels: Arc<Tunnels>,
+    /// Time and randomness.
+    pub ambient: Ambient,
     places: Semaphore,
     stop: watch::Sender<bool>,
 }
 
+/// What a provider is put together from.
+#[derive(Debug)]
+pub struct Parts {
+    /// The configuration.
+    pub config: Config,
+    /// CA, server key and hub key.
+    pub secrets: Secrets,
+    /// The storage.
+    pub store: AnyStore,
+    /// Other providers.
+    pub peers: PeerClient,
+    /// Time and randomness.
+    pub ambient: Ambient,
+}
+
 impl Shared {
+    /// A provider that listens nowhere: [`crate::routes::all`] are its requests, [`work`] is what it does by itself.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when the system has no randomness, or the CA is not our domain's.
+    pub fn new(parts: Parts) -> Result<Arc<Self>, Error> {
+        let Parts {
+            config,
+            secrets,
+            store,
+            peers,
+            ambient,
+        } = parts;
+        let domain = config.domain.clone();
+        let hub = HubIdentity {
+            domain: domain.clone(),
+            hub_key: *secrets.hub_key,
+            signing_key: secrets.server_key.clone(),
+            credential: secrets.server_credential.clone(),
+        };
+        let limits = &config.settings.limits;
+        Ok(Arc::new(Self {
+            domain,
+            hub,
+            anchors: Anchors::new(secrets.ca.to_anchor())?,
+            store,
+            peers,
+            rooms: Rooms::new(limits.loaded_rooms),
+            sessions: Sessions::new()?,
+            wakers: Arc::default(),
+            tunnels: Arc::default(),
+            ambient,
+            places: Semaphore::new(limits.store_queue.min(Semaphore::MAX_PERMITS)),
+            stop: watch::Sender::new(false),
+            config,
+            secrets,
+        }))
+    }
+
+    /// Has everything end that [`Shared::stopping`] ends.
+    pub fn stop(&self) {
+        self.stop.send_replace(true);
+    }
+
     /// Turns true when the server is to stop.
     #[must_use]
     pub fn stopping(&self) -> watch::Receiver<bool> {
@@ -180,31 +240,15 @@ impl Provider {
             what: socket.display().to_string(),
             source,
         })?;
-        let domain = config.domain.clone();
-        let hub = HubIdentity {
-            domain: domain.clone(),
-            hub_key: *secrets.hub_key,
-            signing_key: secrets.server_key.clone(),
-            credential: secrets.server_credential.clone(),
-        };
-        let limits = &config.settings.limits;
-        let shared = Arc::new(Shared {
-            domain,
-            hub,
-            anchors: Anchors::new(secrets.ca.to_anchor())?,
-            store: AnyStore(store),
-            peers,
-            rooms: Rooms::new(limits.loaded_rooms),
-            sessions: Sessions::new()?,
-            wakers: Arc::default(),
-            tunnels: Arc::default(),
-            places: Semaphore::new(limits.store_queue.min(Semaphore::MAX_PERMITS)),
-            stop: watch::Sender::new(false),
+        let parts = Parts {
             config,
             secrets,
-        });
+            store: AnyStore(store),
+            peers,
+            ambient: Ambient::system(),
+        };
         Ok(Self {
-            shared,
+            shared: Shared::new(parts)?,
             listener,
             admin,
             identity,
@@ -245,28 +289,36 @@ impl Provider {
             admin,
             ..
         } = self;
-        let mut beside = JoinSet::new();
-        let outbox = Arc::new(Notify::new());
+        let mut beside = work(&shared);
         beside.spawn(admin.serve(
             Arc::clone(&shared.store.0),
             shared.domain.clone(),
             shared.stopping(),
         ));
-        beside.spawn(housekeeping(Arc::clone(&shared)));
-        // Listening starts before anything can change, so that nothing is missed.
-        let hints = shared.store.watch();
-        beside.spawn(pass_hints_on(Arc::clone(&shared), hints, Arc::clone(&outbox)));
-        beside.spawn(outbox::run(Arc::clone(&shared), outbox));
-        beside.spawn(outbox::expire(Arc::clone(&shared)));
         let serving = listener.serve(routes::all(&shared), shared.stopping());
         let told = async {
             // The sender's end means the same.
             let _ = stop.wait_for(|stop| *stop).await;
-            shared.stop.send_replace(true);
+            shared.stop();
         };
         tokio::join!(serving, told);
         beside.join_all().await;
     }
+}
+
+/// Starts what a provider does by itself, beside its requests: fan-out, hints, deleting what is over. It ends when
+/// [`Shared::stopping`] says so.
+#[must_use]
+pub fn work(shared: &Arc<Shared>) -> JoinSet<()> {
+    let mut beside = JoinSet::new();
+    let outbox = Arc::new(Notify::new());
+    beside.spawn(housekeeping(Arc::clone(shared)));
+    // Listening starts before anything can change, so that nothing is missed.
+    let hints = shared.store.watch();
+    beside.spawn(pass_hints_on(Arc::clone(shared), hints, Arc::clone(&outbox)));
+    beside.spawn(outbox::run(Arc::clone(shared), outbox));
+    beside.spawn(outbox::expire(Arc::clone(shared)));
+    beside
 }
 
 /// Renews the certificate of a running provider.
@@ -306,6 +358,7 @@ async fn pass_hints_on(shared: Arc<Shared>, mut hints: broadcast::Receiver<Hint>
     let mut stop = shared.stopping();
     loop {
         let hint = tokio::select! {
+            biased;
             hint = hints.recv() => hint,
             _ = stop.wait_for(|stop| *stop) => return,
         };
@@ -334,8 +387,8 @@ async fn housekeeping(shared: Arc<Shared>) {
         answers_ms: ms(days.answers_days),
     };
     loop {
-        let store = shared.store.clone();
-        let round = tokio::task::spawn_blocking(move || store.expire(ambient::now(), retention));
+        let (store, now) = (shared.store.clone(), shared.ambient.now());
+        let round = shared.ambient.aside(move || store.expire(now, retention));
         match round.await {
             Ok(Ok(expired)) => tracing::debug!(?expired, "housekeeping done"),
             Ok(Err(error)) => tracing::warn!(%error, "housekeeping failed; it is tried again"),

@@ -11,8 +11,8 @@ use sabir_wire::uri::{ProviderUri, UserUri};
 
 use crate::error::{Error, log_refused};
 use crate::http::{Payload, binary, finish};
+use crate::invite;
 use crate::server::Shared;
-use crate::{ambient, invite};
 
 /// How long a user certificate is valid: five years.
 const CERTIFICATE_MS: u64 = 5 * 365 * 24 * 3_600_000;
@@ -45,7 +45,7 @@ async fn try_create(shared: &Shared, request: CreateAccountRequest) -> Result<Cr
     else {
         return Ok(CreateAccountResponse::NameInvalid);
     };
-    let now = ambient::now();
+    let now = shared.ambient.now();
     let ca = &shared.secrets.ca;
     let period = Period {
         now,
@@ -57,7 +57,7 @@ async fn try_create(shared: &Shared, request: CreateAccountRequest) -> Result<Cr
             &request.identity_key.0,
             request.recovery_commitment,
             period,
-            &mut ambient::rng()?,
+            &mut shared.ambient.rng()?,
         )
         .map_err(|error| Error::Malformed("identity key").because(error))?;
     let command = CreateAccount {

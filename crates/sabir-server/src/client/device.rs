@@ -13,7 +13,6 @@ use sabir_wire::device_list::{KeyHash, SignedDeviceList};
 use sabir_wire::mls::Credential;
 use sabir_wire::uri::ProviderUri;
 
-use crate::ambient;
 use crate::error::{Error, log_refused};
 use crate::http::{Payload, binary, finish};
 use crate::server::Shared;
@@ -66,7 +65,7 @@ async fn try_register(shared: &Shared, request: &RegisterDeviceRequest) -> Resul
     let Some(key) = device_key(&request.credential) else {
         return Ok(Code::BadCredential);
     };
-    let now = ambient::now();
+    let now = shared.ambient.now();
     let Ok(client) = credential.verify(&shared.anchors.known(), Freshness::At(now), &key) else {
         return Ok(Code::BadCredential);
     };

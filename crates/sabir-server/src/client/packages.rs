@@ -11,7 +11,6 @@ use sabir_wire::codec::{Decode, Encode};
 use sabir_wire::mls::KeyPackage;
 
 use super::Session;
-use crate::ambient;
 use crate::error::Error;
 use crate::http::{Payload, binary, finish};
 use crate::key_material::fresh_at;
@@ -27,15 +26,13 @@ pub(super) async fn publish(
         let _place = shared.place()?;
         let request = PublishKeyPackagesRequest::from_bytes(payload.bytes())
             .map_err(|_| Error::Malformed("PublishKeyPackagesRequest"))?;
-        let now = ambient::now();
-        let judging = {
-            let (shared, session) = (Arc::clone(&shared), session.clone());
+        let now = shared.ambient.now();
+        let packages = {
+            let (of, session) = (Arc::clone(&shared), session.clone());
             // A hundred of them take some ten milliseconds.
-            tokio::task::spawn_blocking(move || judged(&shared, &session, &request.key_packages, now))
+            let judging = move || judged(&of, &session, &request.key_packages, now);
+            shared.ambient.aside(judging).await??
         };
-        let packages = judging
-            .await
-            .map_err(|_| Error::Internal("a request's task ended early"))??;
         let command = PublishKeyPackages {
             device: session.client.as_str().to_owned(),
             user: session.user.as_str().to_owned(),
@@ -58,7 +55,7 @@ pub(super) async fn count(State(shared): State<Arc<Shared>>, session: Session) -
 }
 
 fn available(shared: &Shared, session: &Session) -> Result<u32, Error> {
-    let fresh = fresh_at(ambient::now());
+    let fresh = fresh_at(shared.ambient.now());
     let count = shared.store.count_key_packages(session.client.as_str(), fresh)?;
     Ok(u32::try_from(count).unwrap_or(u32::MAX))
 }

@@ -15,7 +15,6 @@ use sabir_wire::uri::{ClientUri, ProviderUri, UserUri};
 
 use super::challenge::Challenges;
 use super::device::is_listed;
-use crate::ambient;
 use crate::error::Error;
 use crate::http::{Context, Payload, binary, finish};
 use crate::server::{AnyStore, Shared};
@@ -148,7 +147,7 @@ impl FromRequestParts<Arc<Shared>> for Session {
             .ok_or(Error::Unauthenticated)?;
         shared
             .sessions
-            .find(&shared.store, sha256(&token), ambient::now())
+            .find(&shared.store, sha256(&token), shared.ambient.now())
     }
 }
 
@@ -161,7 +160,7 @@ pub(super) async fn challenge(
     let challenge = shared
         .sessions
         .challenges
-        .issue(context.exporter(), ambient::now())?;
+        .issue(context.exporter(), shared.ambient.now())?;
     Ok(binary(challenge.to_bytes()))
 }
 
@@ -175,7 +174,7 @@ pub(super) async fn sign_in(
         let _place = shared.place()?;
         let request =
             SignInRequest::from_bytes(payload.bytes()).map_err(|_| Error::Malformed("SignInRequest"))?;
-        let now = ambient::now();
+        let now = shared.ambient.now();
         let challenges = &shared.sessions.challenges;
         if !challenges.is_good(&request.nonce, context.exporter(), now) {
             return Err(Error::Unauthenticated);

@@ -10,7 +10,6 @@ use tokio::time::{sleep, timeout};
 
 use super::KEY_PACKAGES_LOW;
 use super::wakers::Listening;
-use crate::ambient;
 use crate::client::Session;
 use crate::error::Error;
 use crate::rooms::FANOUT;
@@ -31,6 +30,7 @@ pub(super) async fn feed(
 ) {
     let mut stop = shared.stopping();
     tokio::select! {
+        biased;
         ended = pages(&shared, &session, after, &listening, &frames) => {
             if let Err(error) = ended {
                 error.log(error.status(), "an event stream ends");
@@ -58,13 +58,14 @@ async fn pages(
         let mut out = Vec::new();
         if items.is_empty() {
             tokio::select! {
+                biased;
                 () = listening.woken() => continue,
                 () = sleep(keep_alive) => {}
             }
             // A token that was taken away, or is over, ends its streams too.
             shared
                 .sessions
-                .find(&shared.store, session.token, ambient::now())?;
+                .find(&shared.store, session.token, shared.ambient.now())?;
             let body = EventBody::Keepalive;
             put_frame(&mut out, &Event { cursor, body });
         }

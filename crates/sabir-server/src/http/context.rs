@@ -19,6 +19,14 @@ pub struct Context {
 }
 
 impl Context {
+    /// What a connection would say whose other end proved to be `domains`. The listener makes its own; this is for
+    /// whoever takes its place, such as the simulated world.
+    #[must_use]
+    pub fn new(remote: SocketAddr, domains: Vec<Domain>, exporter: [u8; EXPORTER_LEN]) -> Self {
+        let peer = Arc::new(Peer { domains, exporter });
+        Self { remote, peer }
+    }
+
     /// The domains that the connection's verified certificate names; empty without one.
     #[must_use]
     pub fn peer_domains(&self) -> &[Domain] {

@@ -9,7 +9,6 @@ use sabir_wire::uri::{Domain, RoomUri};
 use tokio::time::timeout;
 
 use super::wait::backoff;
-use crate::ambient;
 use crate::directory::Endpoint;
 use crate::server::Shared;
 
@@ -53,7 +52,7 @@ pub(super) async fn deliver(shared: &Shared, batch: Batch) -> Delivered {
             follower: follower.clone(),
             last_seq,
             attempts,
-            next_attempt_at: ambient::now().saturating_add(wait),
+            next_attempt_at: shared.ambient.now().saturating_add(wait),
         })
     };
     let segment = about.to_path_segment();
@@ -69,7 +68,7 @@ pub(super) async fn deliver(shared: &Shared, batch: Batch) -> Delivered {
                 room: room.clone(),
                 follower: follower.clone(),
                 last_seq,
-                now: ambient::now(),
+                now: shared.ambient.now(),
             };
             if let Err(error) = shared.store.outbox_ack(ack).await {
                 tracing::warn!(%error, "an accepted batch stays in the outbox; it is sent again");
@@ -96,7 +95,7 @@ pub(super) async fn deliver(shared: &Shared, batch: Batch) -> Delivered {
         }
     };
     let attempts = attempts.saturating_add(1);
-    let wait = backoff(attempts).max(wait.unwrap_or_default());
+    let wait = backoff(attempts, &shared.ambient).max(wait.unwrap_or_default());
     if let Err(error) = defer(attempts, wait).await {
         tracing::warn!(%error, "a batch could not be put off; it is sent again");
     }

@@ -2,6 +2,7 @@ use std::collections::HashMap;
 
 use super::courier::Delivered;
 use super::wait::backoff;
+use crate::ambient::Ambient;
 
 /// Batches in flight to one follower.
 const AT_ONCE: usize = 8;
@@ -56,7 +57,7 @@ impl Followers {
         follower.in_flight = follower.in_flight.saturating_add(1);
     }
 
-    pub(super) fn returned(&mut self, domain: &str, delivered: Delivered, now: u64) {
+    pub(super) fn returned(&mut self, domain: &str, delivered: Delivered, now: u64, ambient: &Ambient) {
         let Some(follower) = self.known.get_mut(domain) else {
             return;
         };
@@ -68,7 +69,7 @@ impl Followers {
             }
             Delivered::Unreachable => {
                 follower.failures = follower.failures.saturating_add(1);
-                let wait = u64::try_from(backoff(follower.failures).as_millis()).unwrap_or(u64::MAX);
+                let wait = u64::try_from(backoff(follower.failures, ambient).as_millis()).unwrap_or(u64::MAX);
                 follower.down_until = now.saturating_add(wait);
             }
         }
@@ -97,19 +98,19 @@ mod tests {
             State::Free,
             "others are not concerned"
         );
-        followers.returned("b.example", Delivered::Unreachable, 0);
+        followers.returned("b.example", Delivered::Unreachable, 0, &Ambient::system());
         let State::Down { until } = followers.state("b.example", 0) else {
             panic!("it is left alone")
         };
         assert!(until <= 250);
         for _ in 1..AT_ONCE {
-            followers.returned("b.example", Delivered::Unreachable, 0);
+            followers.returned("b.example", Delivered::Unreachable, 0, &Ambient::system());
         }
         let later = 1_000_000;
         assert_eq!(followers.state("b.example", later), State::Free);
         followers.sent("b.example");
         assert!(matches!(followers.state("b.example", later), State::Down { .. }));
-        followers.returned("b.example", Delivered::Answered, later);
+        followers.returned("b.example", Delivered::Answered, later, &Ambient::system());
         assert_eq!(followers.state("b.example", later), State::Free);
         assert!(followers.known.is_empty(), "nothing is kept of those who answer");
     }

@@ -8,7 +8,6 @@ use super::answer::RequestName;
 use super::hub::{again, busy};
 use super::registry::{FollowerRoom, Loaded};
 use super::{FANOUT, TRIES};
-use crate::ambient;
 use crate::error::Error;
 use crate::server::Shared;
 
@@ -58,7 +57,7 @@ pub async fn notify(
             events,
             spent_routes: routes.into_keys().collect(),
             answer: Some(name.answer(&[])),
-            now: ambient::now(),
+            now: shared.ambient.now(),
         };
         let command = AcceptFanout {
             hub_domain: hub.as_str().to_owned(),
@@ -113,7 +112,7 @@ pub async fn joined_from_outside(shared: &Shared, device: &ClientUri, room: &Roo
                 new_epoch: epoch.unwrap_or_default(),
                 row_deletes: std::mem::take(&mut changes.deletes).into_iter().collect(),
                 row_puts: std::mem::take(&mut changes.puts).into_iter().collect(),
-                now: ambient::now(),
+                now: shared.ambient.now(),
                 ..RoomWrite::default()
             },
         };

@@ -14,7 +14,6 @@ use sabir_wire::uri::{ClientUri, RoomUri, UserUri};
 use super::answer::RequestName;
 use super::registry::{HubRoom, Loaded};
 use super::{FANOUT, TRIES};
-use crate::ambient;
 use crate::error::{Error, log_refused};
 use crate::server::Shared;
 
@@ -48,11 +47,9 @@ pub async fn submit(
         if let Some(answer) = name.answered(&shared.store)? {
             return Ok(answer);
         }
-        let HubRoom { mut engine, version } = slot
-            .take_hub(&mut locked, &shared.store, room)
-            .await?
-            .ok_or(NO_ROOM)?;
-        let now = ambient::now();
+        let HubRoom { mut engine, version } =
+            slot.take_hub(&mut locked, shared, room).await?.ok_or(NO_ROOM)?;
+        let now = shared.ambient.now();
         let anchors = shared.anchors.known();
         let effects = engine
             .submit(context(shared, &anchors), now, origin, request)
@@ -110,12 +107,10 @@ pub async fn update(
         if let Some(answer) = name.answered(&shared.store)? {
             return Ok(answer);
         }
-        let HubRoom { mut engine, version } = slot
-            .take_hub(&mut locked, &shared.store, room)
-            .await?
-            .ok_or(NO_ROOM)?;
+        let HubRoom { mut engine, version } =
+            slot.take_hub(&mut locked, shared, room).await?.ok_or(NO_ROOM)?;
         let routes = routes(shared, &spent)?;
-        let now = ambient::now();
+        let now = shared.ambient.now();
         let anchors = shared.anchors.known();
         let effects = match engine.update(context(shared, &anchors), now, origin, request, &routes) {
             Ok(effects) => effects,
@@ -177,13 +172,13 @@ pub async fn create(
     if let Some(answer) = name.answered(&shared.store)? {
         return Ok(answer);
     }
-    if let Some(existing) = slot.take_hub(&mut locked, &shared.store, room).await? {
+    if let Some(existing) = slot.take_hub(&mut locked, shared, room).await? {
         *locked = Some(Loaded::Hub(Box::new(existing)));
         return Ok(not_created(CreateRoomOutcome::AlreadyExists));
     }
-    let now = ambient::now();
+    let now = shared.ambient.now();
     let anchors = shared.anchors.known();
-    let mut rng = ambient::rng()?;
+    let mut rng = shared.ambient.rng()?;
     let creation = Hub::create(context(shared, &anchors), now, creator, request, &mut rng).map_err(fault)?;
     let Some(engine) = creation.hub else {
         let reply = creation.effects.reply;
@@ -225,17 +220,17 @@ pub async fn group_info(
     shared.anchors.learn(shared, credential.claimed_domain()).await?;
     let slot = shared.rooms.slot(room);
     let mut locked = slot.lock().await;
-    let Some(HubRoom { engine, version }) = slot.take_hub(&mut locked, &shared.store, room).await? else {
+    let Some(HubRoom { engine, version }) = slot.take_hub(&mut locked, shared, room).await? else {
         let answer = hub::no_such_room(room);
         log_refused_group_info(&answer);
         return Ok(answer);
     };
     let anchors = shared.anchors.known();
-    let mut rng = ambient::rng()?;
+    let mut rng = shared.ambient.rng()?;
     let answer = engine
         .group_info(
             context(shared, &anchors),
-            ambient::now(),
+            shared.ambient.now(),
             origin,
             request,
             &mut rng,
@@ -252,10 +247,7 @@ pub async fn group_info(
 pub async fn is_here_with(shared: &Shared, room: &RoomUri, who: Who<'_>) -> Result<bool, Error> {
     let slot = shared.rooms.slot(room);
     let mut locked = slot.lock().await;
-    let hub = slot
-        .take_hub(&mut locked, &shared.store, room)
-        .await?
-        .ok_or(NO_ROOM)?;
+    let hub = slot.take_hub(&mut locked, shared, room).await?.ok_or(NO_ROOM)?;
     let there = match who {
         Who::Participant(user) => hub.engine.state().participant(user).is_some(),
         Who::Client(client) => hub.engine.clients().any(|there| there == client),

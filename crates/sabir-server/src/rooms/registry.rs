@@ -8,9 +8,8 @@ use sabir_store::{RoomKind, RoomState, RoomVersion};
 use sabir_wire::uri::RoomUri;
 use tokio::sync::{MutexGuard, OwnedRwLockReadGuard, RwLock};
 
-use crate::ambient;
 use crate::error::Error;
-use crate::server::AnyStore;
+use crate::server::{AnyStore, Shared};
 
 /// The rooms that are in use, each behind a lock of its own; the ones used longest ago are unloaded.
 #[derive(Debug)]
@@ -118,7 +117,7 @@ impl Slot {
     pub(super) async fn take_hub(
         &self,
         locked: &mut Locked<'_>,
-        store: &AnyStore,
+        shared: &Shared,
         room: &RoomUri,
     ) -> Result<Option<HubRoom>, Error> {
         match locked.take() {
@@ -129,10 +128,10 @@ impl Slot {
             }
             None => {}
         }
-        let Some(state) = self.stored(store, room, RoomKind::Hub).await? else {
+        let Some(state) = self.stored(&shared.store, room, RoomKind::Hub).await? else {
             return Ok(None);
         };
-        let mut rng = ambient::rng()?;
+        let mut rng = shared.ambient.rng()?;
         let engine = Hub::load(room.clone(), &state.rows, &mut rng)
             .map_err(|error| Error::Internal("a stored room cannot be loaded").because(error))?;
         Ok(Some(HubRoom {
