@@ -16,10 +16,12 @@
 
 mod anchors;
 mod changes;
+mod deeds;
 mod files;
 mod key;
 mod key_packages;
 mod parked;
+mod reading;
 mod rooms;
 mod rows;
 mod schema;
@@ -36,10 +38,12 @@ use std::path::Path;
 use rusqlite::{Connection, TransactionBehavior};
 
 pub use changes::{CHANGES_KEPT, Change};
+pub use deeds::{Deed, DeedKind, DeedRow, Version};
 pub use key::{KeyFileError, Passphrase};
 pub use key_packages::KeyPackageRows;
+pub use reading::Reading;
 pub use rooms::RoomRecord;
-pub use timeline::{Entry, TimelineRow, UNORDERED};
+pub use timeline::{Deletion, Entry, Marks, Reacted, TimelineRow, UNORDERED};
 pub use values::Name;
 
 use key::ProfileKey;

@@ -17,6 +17,7 @@
 //! * A room has one request under way at a time, repeated byte for byte until it is answered.
 //! * What a subscriber is told was committed before.
 
+mod acting;
 mod apply;
 mod error;
 mod incoming;
@@ -24,6 +25,9 @@ mod keeper;
 #[cfg(test)]
 mod kill_tests;
 mod outgoing;
+mod receipts;
+mod received;
+mod reporter;
 mod room_worker;
 mod subscription;
 #[cfg(test)]
@@ -37,6 +41,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 pub use error::ClientError;
+pub use receipts::MOST_PEOPLE;
 pub use subscription::Subscription;
 
 use crate::account::{self, RecoveryCode};

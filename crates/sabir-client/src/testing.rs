@@ -495,6 +495,8 @@ pub(crate) fn quick() -> Timing {
         first_wait: second / 100,
         longest_wait: second / 10,
         request: 5 * second,
+        report_delay: second / 20,
+        report_pause: second / 5,
         ..Timing::default()
     }
 }

@@ -70,6 +70,10 @@ pub struct Timing {
     pub first_wait: Duration,
     /// Longest wait between connections.
     pub longest_wait: Duration,
+    /// Between the arrival of a message and the report of it, so that one report covers many.
+    pub report_delay: Duration,
+    /// Between two reports on arrivals in the same room.
+    pub report_pause: Duration,
 }
 
 impl Default for Timing {
@@ -81,6 +85,8 @@ impl Default for Timing {
             silence: Duration::from_secs(150),
             first_wait: Duration::from_millis(500),
             longest_wait: Duration::from_secs(60),
+            report_delay: Duration::from_secs(1),
+            report_pause: Duration::from_secs(5),
         }
     }
 }

@@ -63,6 +63,89 @@ pub struct Message {
     pub verified: bool,
     /// What is wrong with it, in a sentence for people.
     pub problem: Option<String>,
+    /// What it answers and what was done to it: fields of the message itself in JSON.
+    #[serde(flatten)]
+    pub marks: Marks,
+}
+
+/// What a message answers, and what was done to it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Marks {
+    /// What it answers.
+    pub reply_to: Option<Quote>,
+    /// When its text was last changed; the text is the newest.
+    pub edited_ms: Option<u64>,
+    /// Who took it back, by address; its text is gone then.
+    pub deleted_by: Option<String>,
+    /// Reactions to it, each with the people who reacted so, in the order they came.
+    pub reactions: Vec<Reaction>,
+    /// Of one's own message: who has it, by address.
+    pub delivered_to: Vec<String>,
+    /// Of one's own message: who has read it, by address.
+    pub read_by: Vec<String>,
+}
+
+/// The message that another one answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Quote {
+    /// The id of the version that is answered, in hexadecimal.
+    pub message_id: String,
+    /// Its number in this profile; absent where the message is not here.
+    pub id: Option<u64>,
+    /// Its sender's address, where the message is here.
+    pub from: Option<String>,
+    /// The beginning of its text as it is now, unaltered, at most [`Quote::LENGTH`] bytes; absent where the message is
+    /// not here or was deleted.
+    pub text: Option<String>,
+    /// Whether it was edited after the version that is answered.
+    pub changed: bool,
+    /// Whether it was deleted.
+    pub deleted: bool,
+}
+
+impl Quote {
+    /// Bytes of a quotation.
+    pub const LENGTH: usize = 200;
+}
+
+/// A reaction to a message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reaction {
+    /// Commonly an emoji, at most 64 bytes, as it was sent: a face must strip direction marks before it shows it.
+    pub reaction: String,
+    /// Who reacted so, by address.
+    pub from: Vec<String>,
+}
+
+/// What a message said at some time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Version {
+    /// The id of this version, in hexadecimal.
+    pub message_id: Option<String>,
+    /// Its text, unaltered.
+    pub text: String,
+    /// When the hub accepted it.
+    pub timestamp_ms: u64,
+}
+
+/// What a person set for the profile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Settings {
+    /// Whether senders are told that their messages arrived, where the room leaves the choice.
+    pub delivery_receipts: bool,
+    /// Whether senders are told that their messages were read, where the room leaves the choice.
+    pub read_receipts: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            delivery_receipts: true,
+            read_receipts: true,
+        }
+    }
 }
 
 /// What a room is for.
@@ -92,6 +175,12 @@ pub struct Room {
     pub blocked: Option<String>,
     /// When this device joined.
     pub joined_ms: u64,
+    /// Messages of others that were not read.
+    #[serde(default)]
+    pub unread: u64,
+    /// The position up to which the room was read.
+    #[serde(default)]
+    pub read_position: u64,
     /// The last message of the room, if there is one.
     pub last: Option<Message>,
 }
@@ -119,10 +208,15 @@ pub enum Event {
         /// The message.
         message: Message,
     },
-    /// A message's state, position or id changed.
+    /// A message's state, position, id or text changed, or something was done to it.
     MessageChanged {
         /// The message, as it is now.
         message: Message,
+    },
+    /// Something asked from here that is no message of its own (an edit, a reaction, a deletion) waits or was decided.
+    Outgoing {
+        /// Where it stands.
+        outgoing: Outgoing,
     },
     /// A room is new in the list.
     RoomAdded {
@@ -159,10 +253,10 @@ pub struct Notice {
     pub event: Event,
 }
 
-/// What became of a message that was sent.
+/// What became of a message, reaction, edit or deletion that was sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outgoing {
-    /// What `send_text` returned.
+    /// What sending it returned.
     pub local_id: u64,
     /// Where it stands.
     pub state: MessageState,

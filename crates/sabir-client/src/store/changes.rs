@@ -32,6 +32,11 @@ pub enum Change {
         /// Its number.
         id: u64,
     },
+    /// Something that was asked from here and is no message of its own was written down, or decided.
+    Asked {
+        /// What who asked was told.
+        local_id: u64,
+    },
     /// A room is new.
     RoomAdded {
         /// The room.

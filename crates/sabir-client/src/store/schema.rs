@@ -24,7 +24,7 @@ const SETTINGS: &str = "
 ";
 
 /// One step per version, in order. A step that was released never changes; a new version is a new step.
-const STEPS: &[&str] = &[V1];
+const STEPS: &[&str] = &[V1, V2];
 
 /// Every `value` is sealed; `room`, `person`, `scope`, `key`, `message`, `domain` and `reference` are keyed hashes.
 const V1: &str = "
@@ -91,6 +91,29 @@ const V1: &str = "
         name TEXT NOT NULL PRIMARY KEY,
         value INTEGER NOT NULL
     ) STRICT, WITHOUT ROWID;
+";
+
+/// What is done to messages, and how far rooms were read. What came before counts as read and reported.
+const V2: &str = "
+    ALTER TABLE rooms ADD COLUMN read_position INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE rooms ADD COLUMN unread INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE rooms ADD COLUMN reported INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE rooms ADD COLUMN arrived INTEGER NOT NULL DEFAULT 0;
+    UPDATE rooms SET read_position = last_position, reported = last_position, arrived = last_position;
+
+    CREATE TABLE deeds (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        room BLOB NOT NULL,
+        target INTEGER NOT NULL,
+        message BLOB NOT NULL DEFAULT x'',
+        local INTEGER NOT NULL DEFAULT 0,
+        waiting INTEGER NOT NULL DEFAULT 0,
+        value BLOB NOT NULL
+    ) STRICT;
+    CREATE INDEX deeds_by_target ON deeds (target);
+    CREATE INDEX deeds_waiting ON deeds (room, id) WHERE waiting = 1;
+    CREATE UNIQUE INDEX deeds_by_message ON deeds (room, message) WHERE message <> x'';
+    CREATE UNIQUE INDEX deeds_by_local ON deeds (local) WHERE local <> 0;
 ";
 
 pub(super) fn open(database: &Path) -> Result<Connection, StoreError> {

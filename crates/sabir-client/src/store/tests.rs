@@ -43,6 +43,7 @@ fn entry(text: &str, message_id: Option<&str>) -> Entry {
         own: false,
         verified: true,
         problem: None,
+        marks: Marks::default(),
     }
 }
 
@@ -195,7 +196,7 @@ fn a_newer_profile_is_left_alone() {
     drop(store);
     let error = Store::open(&profile, None).unwrap_err();
     assert!(
-        matches!(error, StoreError::NewerSchema { found: 99, known: 1 }),
+        matches!(error, StoreError::NewerSchema { found: 99, known: 2 }),
         "{error}"
     );
 }

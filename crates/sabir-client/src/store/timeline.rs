@@ -41,6 +41,73 @@ pub struct Entry {
     pub verified: bool,
     /// What is wrong with it.
     pub problem: Option<String>,
+    /// What was done to it.
+    #[serde(default, skip_serializing_if = "Marks::is_empty")]
+    pub marks: Marks,
+}
+
+/// What a message answers, and what was done to it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Marks {
+    /// The version of a message that it answers, in hexadecimal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reply_to: Option<String>,
+    /// The id of its first instance, in hexadecimal, where that never was here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first: Option<String>,
+    /// The id of its newest version, in hexadecimal, where it was edited.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// When the hub accepted the newest version, where it was edited.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub edited: Option<u64>,
+    /// That it was taken back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deleted: Option<Deletion>,
+    /// Reactions, in the order they came.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub reactions: Vec<Reacted>,
+    /// Of an own message, the people who have it, by URI.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub delivered_to: Vec<String>,
+    /// Of an own message, the people who have read it, by URI.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub read_by: Vec<String>,
+}
+
+/// That a message was taken back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deletion {
+    /// By whom, a URI.
+    pub by: String,
+    /// When the hub accepted it.
+    pub at: u64,
+}
+
+/// One reaction.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reacted {
+    /// Whose, a URI.
+    pub from: String,
+    /// Which.
+    pub reaction: String,
+    /// The number of the deed that it came with.
+    pub deed: u64,
+}
+
+impl Marks {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl Entry {
+    /// Whether it is a message of somebody else that can be read: such are counted as unread and reported.
+    #[must_use]
+    pub fn asks_for_receipt(&self) -> bool {
+        !self.own && self.message_id.is_some() && self.problem.is_none() && self.marks.deleted.is_none()
+    }
 }
 
 /// A message and where it is.
@@ -138,6 +205,21 @@ impl Tx<'_> {
         found.map(|row| self.open_message(row)).transpose()
     }
 
+    /// One message by its number, and its room.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`].
+    pub fn message_by_number(&self, id: u64) -> Result<Option<(RoomRecord, TimelineRow)>, StoreError> {
+        let Ok(id) = number(id) else { return Ok(None) };
+        let sql = format!("SELECT {COLUMNS} FROM timeline WHERE id = ?1");
+        let mut statement = self.sql.prepare_cached(&sql)?;
+        let Some(row) = statement.query_row([id], raw).optional()? else {
+            return Ok(None);
+        };
+        let room = self.room_by_hash(&row.room)?.ok_or(StoreError::Damaged(TABLE))?;
+        Ok(Some((room, self.open_message(row)?)))
+    }
+
     /// One message by its message id, in hexadecimal.
     ///
     /// # Errors
@@ -204,6 +286,32 @@ impl Tx<'_> {
         );
         let mut statement = self.sql.prepare_cached(&sql)?;
         let mut found = statement.query((room.as_slice(), before, limit))?;
+        let mut rows = Vec::new();
+        while let Some(row) = found.next()? {
+            rows.push(self.open_message(raw(row)?)?);
+        }
+        rows.reverse();
+        Ok(rows)
+    }
+
+    /// The newest `limit` messages behind position `after` up to position `until`, oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`].
+    pub fn between(
+        &self,
+        room: &str,
+        after: u64,
+        until: u64,
+        limit: u32,
+    ) -> Result<Vec<TimelineRow>, StoreError> {
+        let room = self.room_hash(room);
+        let sql = format!(
+            "SELECT {COLUMNS} FROM timeline WHERE room = ?1 AND position > ?2 AND position <= ?3
+             ORDER BY position DESC LIMIT ?4"
+        );
+        let mut statement = self.sql.prepare_cached(&sql)?;
+        let mut found = statement.query((room.as_slice(), number(after)?, number(until)?, limit))?;
         let mut rows = Vec::new();
         while let Some(row) = found.next()? {
             rows.push(self.open_message(raw(row)?)?);

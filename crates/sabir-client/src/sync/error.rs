@@ -1,4 +1,5 @@
 use sabir_core::conversation::ConversationError;
+use sabir_core::timeline::Refusal;
 use sabir_wire::uri::{Domain, UriError};
 
 use crate::account::AccountError;
@@ -25,6 +26,18 @@ pub enum ClientError {
     /// The text is empty or longer than [`super::MAX_TEXT`].
     #[error("a message has one to {} bytes of text", super::MAX_TEXT)]
     Text,
+    /// The rules of the room do not let this person do it, or not to this message.
+    #[error("not allowed: {0}")]
+    NotAllowed(Refusal),
+    /// It is no reaction, or is there already, or is not there.
+    #[error("{0}")]
+    Reaction(&'static str),
+    /// The message waits to be sent, and nothing can refer to it before.
+    #[error("the message was not sent yet")]
+    NotSentYet,
+    /// The message holds more than text, which a new text would take away.
+    #[error("only a message of text alone can be edited")]
+    NotText,
     /// Nothing can be sent in this room any more.
     #[error("{0}")]
     Closed(&'static str),

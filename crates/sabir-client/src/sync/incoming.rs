@@ -114,11 +114,16 @@ impl Keeper {
             let applied = self.step(room, "apply entry", |step| {
                 let effects = step.engine.incoming(step.cx, step.now, entry, step.rng)?;
                 step.absorb(effects)?;
-                Ok(mark.write(step.tx)?)
+                mark.write(step.tx)?;
+                let reading = step.tx.reading(room.as_str())?;
+                Ok(reading.arrived > reading.reported)
             });
             return match applied {
-                Ok(()) => {
+                Ok(has_arrivals) => {
                     self.work(Work::Room(room.clone()));
+                    if has_arrivals {
+                        self.work(Work::Arrivals(room.clone()));
+                    }
                     Ok(())
                 }
                 // Of a room this device never joined: what was said before its Welcome is not for it.

@@ -38,6 +38,8 @@ pub(super) enum Work {
         /// The provider.
         domain: Domain,
     },
+    /// Arrivals in a room may have to be reported.
+    Arrivals(RoomUri),
     /// The provider may need more key packages.
     KeyPackages,
 }
@@ -194,7 +196,8 @@ impl Keeper {
         // What was under way when the profile was last open goes on.
         for room in rooms {
             let room = RoomUri::parse(&room.room)?;
-            let _ = work.send(Work::Room(room));
+            let _ = work.send(Work::Room(room.clone()));
+            let _ = work.send(Work::Arrivals(room));
         }
         for room in parked {
             let room = RoomUri::parse(&room)?;

@@ -129,6 +129,13 @@ async fn a_hundred_messages(loss: Option<Loss>) -> FakeProvider {
     let alice = world.person("alice", &provider).await;
     let bob = world.person("bob", &provider).await;
     provider.state().loses = loss;
+    // Requests are counted, and receipts would be among them.
+    let quiet = crate::types::Settings {
+        delivery_receipts: false,
+        ..crate::types::Settings::default()
+    };
+    alice.set_settings(quiet).await.unwrap();
+    bob.set_settings(quiet).await.unwrap();
     let mut sends = tokio::task::JoinSet::new();
     for number in 0..100 {
         let alice = alice.clone();

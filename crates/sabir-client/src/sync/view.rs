@@ -4,8 +4,8 @@ use sabir_wire::uri::{RoomUri, UserUri};
 
 use super::ClientError;
 use super::keeper::Keeper;
-use crate::store::{Change, RoomRecord, StoreError, TimelineRow, Tx};
-use crate::types::{Event, Message, MessageState, Notice, Outgoing, Room};
+use crate::store::{self, Change, DeedKind, DeedRow, RoomRecord, StoreError, TimelineRow, Tx};
+use crate::types::{Event, Marks, Message, MessageState, Notice, Outgoing, Quote, Reaction, Room, Version};
 
 /// Most messages or events in one answer.
 const MAX_PAGE: u32 = 1000;
@@ -54,23 +54,47 @@ impl Keeper {
         self.store.read(|tx| {
             tx.room(uri.as_str())?.ok_or(ClientError::NoRoom)?;
             let rows = tx.timeline(uri.as_str(), before, limit.min(MAX_PAGE))?;
-            Ok(rows.into_iter().map(|row| message(uri.as_str(), row)).collect())
+            rows.into_iter()
+                .map(|row| Ok(message(tx, uri.as_str(), row)?))
+                .collect()
         })
     }
 
     pub(super) fn outgoing(&mut self, local_id: u64) -> Result<Outgoing, ClientError> {
-        let found = self.store.read(|tx| tx.message_by_local_id(local_id))?;
-        let (room, row) = found.ok_or(ClientError::NoMessage)?;
+        let found = self.store.read(|tx| outgoing(tx, local_id))?;
+        found.ok_or(ClientError::NoMessage)
+    }
+
+    pub(super) fn message(&mut self, of: &str) -> Result<Message, ClientError> {
+        let (room, row) = self.locate(of)?;
+        self.store.read(|tx| Ok(message(tx, room.as_str(), row)?))
+    }
+
+    pub(super) fn versions(&mut self, of: &str) -> Result<Vec<Version>, ClientError> {
+        let (_, row) = self.locate(of)?;
+        if row.entry.marks.deleted.is_some() {
+            return Ok(Vec::new());
+        }
+        let deeds = self.store.read(|tx| tx.deeds_of(row.id))?;
+        let mut versions: Vec<Version> = deeds
+            .into_iter()
+            .filter_map(|deed| match deed.deed.kind {
+                DeedKind::Edit { before } => before,
+                _ => None,
+            })
+            .map(|version| Version {
+                message_id: version.message_id,
+                text: version.text,
+                timestamp_ms: version.timestamp,
+            })
+            .collect();
         let entry = row.entry;
-        let waits_because = room.blocked.filter(|_| entry.state == MessageState::Queued);
-        Ok(Outgoing {
-            local_id,
-            state: entry.state,
-            room: Some(room.room),
-            message_id: entry.message_id,
-            accepted_ms: (entry.state == MessageState::Sent).then_some(entry.timestamp),
-            problem: entry.problem.or(waits_because),
-        })
+        versions.push(Version {
+            message_id: entry.marks.version.or(entry.message_id),
+            text: entry.text,
+            timestamp_ms: entry.marks.edited.unwrap_or(entry.timestamp),
+        });
+        Ok(versions)
     }
 
     pub(super) fn notices(&mut self, cursor: u64, limit: u32) -> Result<Page, ClientError> {
@@ -113,12 +137,19 @@ impl Keeper {
 
 fn event(tx: &Tx<'_>, change: Change) -> Result<Option<Event>, StoreError> {
     Ok(match change {
-        Change::MessageAdded { room, id } => tx.message(&room, id)?.map(|row| Event::MessageAdded {
-            message: message(&room, row),
-        }),
-        Change::MessageChanged { room, id } => tx.message(&room, id)?.map(|row| Event::MessageChanged {
-            message: message(&room, row),
-        }),
+        Change::MessageAdded { room, id } => match tx.message(&room, id)? {
+            Some(row) => Some(Event::MessageAdded {
+                message: message(tx, &room, row)?,
+            }),
+            None => None,
+        },
+        Change::MessageChanged { room, id } => match tx.message(&room, id)? {
+            Some(row) => Some(Event::MessageChanged {
+                message: message(tx, &room, row)?,
+            }),
+            None => None,
+        },
+        Change::Asked { local_id } => outgoing(tx, local_id)?.map(|outgoing| Event::Outgoing { outgoing }),
         Change::RoomAdded { room: uri } => match tx.room(&uri)? {
             Some(record) => Some(Event::RoomAdded {
                 room: room(tx, record)?,
@@ -137,6 +168,7 @@ fn event(tx: &Tx<'_>, change: Change) -> Result<Option<Event>, StoreError> {
 
 fn room(tx: &Tx<'_>, record: RoomRecord) -> Result<Room, StoreError> {
     let last = tx.timeline(&record.room, None, 1)?.pop();
+    let reading = tx.reading(&record.room)?;
     let hub = RoomUri::parse(&record.room).map(|uri| uri.authority().to_string());
     Ok(Room {
         hub: hub.map_err(|_| StoreError::Damaged("rooms"))?,
@@ -145,14 +177,44 @@ fn room(tx: &Tx<'_>, record: RoomRecord) -> Result<Room, StoreError> {
         members: record.members.iter().map(|member| address(member)).collect(),
         blocked: record.blocked,
         joined_ms: record.joined,
-        last: last.map(|row| message(&record.room, row)),
+        unread: reading.unread,
+        read_position: reading.read,
+        last: last.map(|row| message(tx, &record.room, row)).transpose()?,
         room: record.room,
     })
 }
 
-fn message(room: &str, row: TimelineRow) -> Message {
+fn outgoing(tx: &Tx<'_>, local_id: u64) -> Result<Option<Outgoing>, StoreError> {
+    let (room, state, message_id, timestamp, problem) = match tx.message_by_local_id(local_id)? {
+        Some((room, TimelineRow { entry, .. })) => (
+            room,
+            entry.state,
+            entry.message_id,
+            entry.timestamp,
+            entry.problem,
+        ),
+        None => match tx.deed_by_local_id(local_id)? {
+            Some((room, DeedRow { deed, .. })) => {
+                (room, deed.state, deed.message_id, deed.timestamp, deed.problem)
+            }
+            None => return Ok(None),
+        },
+    };
+    let waits_because = room.blocked.filter(|_| state == MessageState::Queued);
+    Ok(Some(Outgoing {
+        local_id,
+        state,
+        room: Some(room.room),
+        message_id,
+        accepted_ms: (state == MessageState::Sent).then_some(timestamp),
+        problem: problem.or(waits_because),
+    }))
+}
+
+fn message(tx: &Tx<'_>, room: &str, row: TimelineRow) -> Result<Message, StoreError> {
     let entry = row.entry;
-    Message {
+    let marks = marks(tx, room, entry.marks)?;
+    Ok(Message {
         room: room.to_owned(),
         id: row.id,
         position: row.position,
@@ -165,7 +227,76 @@ fn message(room: &str, row: TimelineRow) -> Message {
         own: entry.own,
         verified: entry.verified,
         problem: entry.problem,
+        marks,
+    })
+}
+
+fn marks(tx: &Tx<'_>, room: &str, marks: store::Marks) -> Result<Marks, StoreError> {
+    let addresses = |people: &[String]| people.iter().map(|person| address(person)).collect();
+    let mut reactions: Vec<Reaction> = Vec::new();
+    for reacted in &marks.reactions {
+        let from = address(&reacted.from);
+        match reactions
+            .iter_mut()
+            .find(|reaction| reaction.reaction == reacted.reaction)
+        {
+            // Two devices of one person are one person.
+            Some(reaction) if reaction.from.contains(&from) => {}
+            Some(reaction) => reaction.from.push(from),
+            None => reactions.push(Reaction {
+                reaction: reacted.reaction.clone(),
+                from: vec![from],
+            }),
+        }
     }
+    Ok(Marks {
+        reply_to: marks.reply_to.map(|id| quote(tx, room, id)).transpose()?,
+        edited_ms: marks.edited,
+        deleted_by: marks.deleted.map(|deletion| address(&deletion.by)),
+        reactions,
+        delivered_to: addresses(&marks.delivered_to),
+        read_by: addresses(&marks.read_by),
+    })
+}
+
+/// What a reply answers, as it is now. It is looked up rather than kept, so that what was deleted is in no quotation
+/// (draft-ietf-mimi-content §5.6).
+fn quote(tx: &Tx<'_>, room: &str, message_id: String) -> Result<Quote, StoreError> {
+    let row = match tx.message_by_id(room, &message_id)? {
+        Some(row) => Some(row),
+        None => match tx.deed_by_id(room, &message_id)? {
+            Some(deed) => tx.message(room, deed.target)?,
+            None => None,
+        },
+    };
+    let Some(row) = row else {
+        return Ok(Quote {
+            message_id,
+            id: None,
+            from: None,
+            text: None,
+            changed: false,
+            deleted: false,
+        });
+    };
+    let entry = row.entry;
+    let deleted = entry.marks.deleted.is_some();
+    let newest = entry.marks.version.or(entry.message_id);
+    Ok(Quote {
+        changed: !deleted && newest.as_ref() != Some(&message_id),
+        message_id,
+        id: Some(row.id),
+        from: Some(address(&entry.sender)),
+        text: (!deleted).then(|| beginning(&entry.text).to_owned()),
+        deleted,
+    })
+}
+
+fn beginning(text: &str) -> &str {
+    let end = (0..=Quote::LENGTH.min(text.len()))
+        .rev()
+        .find(|&end| text.is_char_boundary(end));
+    text.get(..end.unwrap_or_default()).unwrap_or_default()
 }
 
 /// The address of a person's identifier; what is none stays as it is.

@@ -68,6 +68,10 @@ impl Workers {
         &self.0.keep
     }
 
+    pub(super) fn timing(&self) -> &Timing {
+        &self.0.timing
+    }
+
     pub(super) fn transport(&self) -> &Transport {
         &self.0.transport
     }
@@ -78,6 +82,8 @@ impl Workers {
         tasks.spawn(self.clone().follow_events());
         tasks.spawn(self.clone().acknowledge());
         tasks.spawn(self.clone().supply_key_packages());
+        let (arrivals, arrived) = mpsc::unbounded_channel();
+        tasks.spawn(self.clone().report_arrivals(arrived));
         let mut rooms: BTreeMap<RoomUri, Arc<Notify>> = BTreeMap::new();
         let mut stopped = self.0.stopped.clone();
         loop {
@@ -97,6 +103,10 @@ impl Workers {
                 },
                 Some(Work::Identity { room, domain }) => {
                     tasks.spawn(self.clone().unpark(room, domain));
+                }
+                Some(Work::Arrivals(room)) => {
+                    // The task ends with this one.
+                    let _ = arrivals.send(room);
                 }
                 Some(Work::KeyPackages) => self.0.key_packages.notify_one(),
                 // The keeper is gone.
