@@ -2,19 +2,24 @@
 //!
 //! The file has the shape that cargo-deny reads; where cargo-deny is installed it judges too. Our own reading
 //! covers what must hold on a machine without it: licences, banned crates, sources, duplicates, size, and that each
-//! direct dependency is explained in docs/decisions/0002-dependencies.md.
+//! direct dependency is explained in docs/decisions/0002-dependencies.md. The crate outside the workspace is held to
+//! the same, size apart, and to the workspace's versions.
 
+mod aligned;
 mod explained;
 mod license;
 mod policy;
 
 use crate::metadata::{self, Package};
-use crate::repo::Repo;
+use crate::repo::{CROSSCHECK, Repo};
 use crate::report::Report;
 use policy::Policy;
 use std::collections::{BTreeMap, BTreeSet};
 
 const FILE: &str = "deny.toml";
+/// Licences for single crates outside the workspace: beside deny.toml, as cargo-deny reads it.
+const EXCEPTIONS: &str = "deny.exceptions.toml";
+const LOCK: &str = "Cargo.lock";
 
 /// The lock file holds fewer packages than this.
 const MOST_PACKAGES: usize = 400;
@@ -23,8 +28,15 @@ const MOST_PACKAGES: usize = 400;
 pub(crate) fn check(repo: &Repo) -> Result<Report, String> {
     let mut report = Report::default();
     let policy = Policy::read(&repo.read(FILE)?)?;
-    let packages = metadata::everything(repo)?;
-    judge(&policy, &packages, &mut report);
+    let packages = metadata::everything(repo, "")?;
+    let wanted = judge(&policy, LOCK, &packages, &mut report);
+    unused(&policy, &wanted, &mut report);
+    let lock = format!("{CROSSCHECK}/{LOCK}");
+    let outside = metadata::everything(repo, CROSSCHECK)?;
+    let mut widened = policy.clone();
+    widened.read_exceptions(&repo.read(&format!("{CROSSCHECK}/{EXCEPTIONS}"))?)?;
+    judge(&widened, &lock, &outside, &mut report);
+    aligned::check(&lock, &packages, &outside, &mut report);
     if let Some(triple) = host(repo) {
         duplicates(&policy, &metadata::on_this_platform(repo, &triple)?, &mut report);
     }
@@ -34,33 +46,31 @@ pub(crate) fn check(repo: &Repo) -> Result<Report, String> {
     ));
     if packages.len() >= MOST_PACKAGES {
         let what = format!("{} packages, not fewer than {MOST_PACKAGES}", packages.len());
-        report.find("Cargo.lock", 0, what, "drop a dependency or one of its features");
+        report.find(LOCK, 0, what, "drop a dependency or one of its features");
     }
-    explained::check(
-        &repo.read(explained::FILE)?,
-        &metadata::members(repo)?,
-        &mut report,
-    );
+    let members = [metadata::members(repo)?, metadata::crosscheck(repo)?].concat();
+    explained::check(&repo.read(explained::FILE)?, &members, &mut report);
     cargo_deny(repo, &mut report);
     Ok(report)
 }
 
-fn judge(policy: &Policy, packages: &[Package], report: &mut Report) {
+/// Judges the packages of one lock file; answers which allowed licences they need.
+fn judge(policy: &Policy, lock: &str, packages: &[Package], report: &mut Report) -> BTreeSet<String> {
     let mut wanted = BTreeSet::new();
     for package in packages {
         let Package { name, version, .. } = package;
         if let Some(reason) = policy.banned.get(name) {
-            report.find("Cargo.lock", 0, format!("{name} {version} is banned"), reason);
+            report.find(lock, 0, format!("{name} {version} is banned"), reason);
         }
         let Some(source) = &package.source else { continue };
         if !source.starts_with("registry+") && !source.starts_with("sparse+") {
             let what = format!("{name} {version} does not come from the registry");
-            report.find("Cargo.lock", 0, what, "use a published version");
+            report.find(lock, 0, what, "use a published version");
         }
         match &package.license {
             None => {
                 report.find(
-                    "Cargo.lock",
+                    lock,
                     0,
                     format!("{name} {version} names no licence"),
                     "use another crate",
@@ -76,16 +86,15 @@ fn judge(policy: &Policy, packages: &[Package], report: &mut Report) {
                 };
                 if !license::satisfied(expression, accept) {
                     let what = format!("{name} {version} is under {expression}");
-                    report.find(
-                        "Cargo.lock",
-                        0,
-                        what,
-                        "permissive licences only: use another crate",
-                    );
+                    report.find(lock, 0, what, "permissive licences only: use another crate");
                 }
             }
         }
     }
+    wanted
+}
+
+fn unused(policy: &Policy, wanted: &BTreeSet<String>, report: &mut Report) {
     for unused in policy
         .licenses
         .iter()
@@ -125,7 +134,7 @@ fn duplicates(policy: &Policy, packages: &[Package], report: &mut Report) {
     if policy.duplicates_are_faults {
         for double in doubled {
             report.find(
-                "Cargo.lock",
+                LOCK,
                 0,
                 format!("two versions: {double}"),
                 "align them, or skip with a reason",
@@ -155,22 +164,24 @@ fn cargo_deny(repo: &Repo, report: &mut Report) {
         report.note("deny: cargo-deny is not installed; our own reading of deny.toml stands alone");
         return;
     }
-    let run = repo
-        .cargo()
-        .args(["deny", "check", "licenses", "bans", "sources"])
-        .output();
-    match run {
-        Ok(output) if output.status.success() => report.note("deny: cargo-deny agrees"),
-        Ok(output) => {
-            let said = String::from_utf8_lossy(&output.stderr);
-            report.find(
-                FILE,
-                0,
-                format!("cargo-deny refuses:\n{}", said.trim()),
-                "read what it says",
-            );
+    for folder in ["", CROSSCHECK] {
+        let run = repo
+            .cargo_in(folder)
+            .args(["deny", "check", "--config"])
+            .arg(repo.root().join(FILE))
+            .args(["licenses", "bans", "sources"])
+            .output();
+        match run {
+            Ok(output) if output.status.success() => {
+                report.note(format!("deny: cargo-deny agrees in ./{folder}"))
+            }
+            Ok(output) => {
+                let said = String::from_utf8_lossy(&output.stderr);
+                let what = format!("cargo-deny refuses in ./{folder}:\n{}", said.trim());
+                report.find(FILE, 0, what, "read what it says");
+            }
+            Err(error) => report.find(FILE, 0, format!("cargo-deny: {error}"), "repair or remove it"),
         }
-        Err(error) => report.find(FILE, 0, format!("cargo-deny: {error}"), "repair or remove it"),
     }
 }
 
@@ -191,7 +202,9 @@ mod tests {
     fn faults(packages: &[Package]) -> usize {
         let text = "[licenses]\nallow = [\"MIT\"]\n[bans]\nmultiple-versions = \"warn\"\ndeny = [{ crate = \"evil\", reason = \"x\" }]\n";
         let mut report = Report::default();
-        judge(&Policy::read(text).unwrap_or_default(), packages, &mut report);
+        let policy = Policy::read(text).unwrap_or_default();
+        let wanted = judge(&policy, LOCK, packages, &mut report);
+        unused(&policy, &wanted, &mut report);
         report.findings().len()
     }
 

@@ -17,7 +17,8 @@ pub(crate) const PURE: &[&str] = &["sabir-wire", "sabir-mls", "sabir-core"];
 pub(crate) fn check(repo: &Repo) -> Result<Report, String> {
     let mut report = Report::default();
     let members = metadata::members(repo)?;
-    edges::check(&members, &mut report);
+    let outside = metadata::crosscheck(repo)?;
+    edges::check(&[members.as_slice(), &outside].concat(), &mut report);
     for name in PURE {
         let folder = format!("crates/{name}");
         if !repo.exists(&format!("{folder}/clippy.toml")) {
@@ -49,9 +50,10 @@ pub(crate) fn check(repo: &Repo) -> Result<Report, String> {
         homes(&sources, &member.name, &mut report);
     }
     report.note(format!(
-        "layers: {} crates, {} of them pure",
-        members.len(),
-        PURE.len()
+        "layers: {} crates, {} of them pure, {} outside the workspace",
+        members.len() + outside.len(),
+        PURE.len(),
+        outside.len()
     ));
     Ok(report)
 }

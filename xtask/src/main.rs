@@ -1,7 +1,7 @@
 //! The project's own tool: its checks, its test run and its demo.
 //!
 //! ```text
-//! cargo xtask test      fmt, layers, tidy, deny, clippy, tests, doc tests; one closing line of counts
+//! cargo xtask test      fmt, layers, tidy, deny, clippy, tests, doc tests, crosscheck, demo; one closing line of counts
 //! cargo xtask demo      two providers and two people on this machine, playing a conversation
 //! cargo xtask layers    which crate may see which, and what pure crates may not touch
 //! cargo xtask tidy      sizes, spec citations, links, leftovers
@@ -32,7 +32,7 @@ const HELP: &str = "\
 usage: cargo xtask <command>
 
   test [--fast]   every check of the project; the last line is `N passed, N failed, N skipped`
-                  --fast leaves out integration tests, doc tests and the demo
+                  --fast leaves out integration tests, doc tests, crosscheck and the demo
   demo [--exit]   two providers and two people on this machine, playing a conversation; then the providers
                   stay up, unless --exit is given
   layers          edges between crates, homes of libraries, purity of the pure crates

@@ -1,6 +1,6 @@
 //! `cargo metadata`, reduced to what the checks ask about.
 
-use crate::repo::Repo;
+use crate::repo::{CROSSCHECK, Repo};
 use serde_json::Value;
 
 /// How a crate uses another.
@@ -35,29 +35,34 @@ pub(crate) struct Package {
 
 /// The packages of this workspace alone.
 pub(crate) fn members(repo: &Repo) -> Result<Vec<Package>, String> {
-    read(repo, &["--no-deps"])
+    read(repo, "", &["--no-deps"])
 }
 
-/// Every package of the lock file, for every platform.
-pub(crate) fn everything(repo: &Repo) -> Result<Vec<Package>, String> {
-    read(repo, &["--locked", "--all-features"])
+/// The crate outside the workspace.
+pub(crate) fn crosscheck(repo: &Repo) -> Result<Vec<Package>, String> {
+    read(repo, CROSSCHECK, &["--no-deps"])
+}
+
+/// Every package of the lock file in `folder`, for every platform; the workspace's is in the folder "".
+pub(crate) fn everything(repo: &Repo, folder: &str) -> Result<Vec<Package>, String> {
+    read(repo, folder, &["--locked", "--all-features"])
 }
 
 /// Packages that a build on this machine's platform uses.
 pub(crate) fn on_this_platform(repo: &Repo, triple: &str) -> Result<Vec<Package>, String> {
-    read(repo, &["--locked", "--filter-platform", triple])
+    read(repo, "", &["--locked", "--filter-platform", triple])
 }
 
-fn read(repo: &Repo, arguments: &[&str]) -> Result<Vec<Package>, String> {
+fn read(repo: &Repo, folder: &str, arguments: &[&str]) -> Result<Vec<Package>, String> {
     let output = repo
-        .cargo()
+        .cargo_in(folder)
         .args(["metadata", "--format-version", "1", "--quiet"])
         .args(arguments)
         .output()
         .map_err(|error| format!("cargo metadata: {error}"))?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
-        return Err(format!("cargo metadata failed: {}", said.trim()));
+        return Err(format!("cargo metadata failed in ./{folder}: {}", said.trim()));
     }
     let json: Value =
         serde_json::from_slice(&output.stdout).map_err(|error| format!("cargo metadata: {error}"))?;

@@ -7,6 +7,9 @@ use std::process::{Command, Stdio};
 /// Folders that hold nothing of ours.
 const SKIPPED: &[&str] = &["target", "demo-data", "node_modules", "dist"];
 
+/// The crate outside the workspace, with a lock file of its own: see its tests/crosscheck/main.rs.
+pub(crate) const CROSSCHECK: &str = "crosscheck";
+
 /// The checkout this tool was built in.
 #[derive(Debug)]
 pub(crate) struct Repo {
@@ -56,10 +59,15 @@ impl Repo {
 
     /// A `cargo` command in the root, with no standard input and no colours.
     pub(crate) fn cargo(&self) -> Command {
+        self.cargo_in("")
+    }
+
+    /// As [`Repo::cargo`], in a folder of the root.
+    pub(crate) fn cargo_in(&self, folder: &str) -> Command {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let mut command = Command::new(cargo);
         command
-            .current_dir(&self.root)
+            .current_dir(self.root.join(folder))
             .stdin(Stdio::null())
             .env("CARGO_TERM_COLOR", "never");
         command

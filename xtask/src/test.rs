@@ -19,7 +19,7 @@ use std::time::Instant;
 /// What the caller asked for.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Options {
-    /// Leave out integration tests, doc tests and the demo.
+    /// Leave out integration tests, doc tests, crosscheck and the demo.
     fast: bool,
 }
 

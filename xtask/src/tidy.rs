@@ -14,7 +14,7 @@ use crate::repo::Repo;
 use crate::report::Report;
 
 /// Folders that hold our Rust code.
-const RUST: &[&str] = &["crates", "xtask", "fuzz"];
+const RUST: &[&str] = &["crates", "xtask", "crosscheck", "fuzz"];
 
 /// Runs every part.
 pub(crate) fn check(repo: &Repo) -> Result<Report, String> {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use toml::{Table, Value};
 
 /// What may come in.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(super) struct Policy {
     /// SPDX names that every crate may carry.
     pub(super) licenses: BTreeSet<String>,
@@ -29,14 +29,7 @@ impl Policy {
             duplicates_are_faults: bans.get("multiple-versions").and_then(Value::as_str) == Some("deny"),
             ..Self::default()
         };
-        for entry in tables(licenses.get("exceptions")) {
-            let name = named(entry).ok_or("deny.toml: an exception names no crate")?;
-            policy
-                .exceptions
-                .entry(name)
-                .or_default()
-                .extend(strings(entry.get("allow")));
-        }
+        policy.except(licenses)?;
         for entry in tables(bans.get("deny")) {
             let name = named(entry).ok_or("deny.toml: a ban names no crate")?;
             let reason = entry.get("reason").and_then(Value::as_str);
@@ -46,6 +39,25 @@ impl Policy {
         }
         policy.skipped = tables(bans.get("skip")).filter_map(named).collect();
         Ok(policy)
+    }
+
+    /// Adds the exceptions of another file, which holds nothing else.
+    pub(super) fn read_exceptions(&mut self, text: &str) -> Result<(), String> {
+        let file: Table = text
+            .parse()
+            .map_err(|error| format!("deny.exceptions.toml: {error}"))?;
+        self.except(&file)
+    }
+
+    fn except(&mut self, table: &Table) -> Result<(), String> {
+        for entry in tables(table.get("exceptions")) {
+            let name = named(entry).ok_or("an exception from the licences names no crate")?;
+            self.exceptions
+                .entry(name)
+                .or_default()
+                .extend(strings(entry.get("allow")));
+        }
+        Ok(())
     }
 
     /// Whether a crate may carry a licence.
@@ -98,6 +110,13 @@ mod tests {
              [bans]\nmultiple-versions = \"deny\"\nskip = [{ crate = \"b\" }]\ndeny = [{ crate = \"c\", reason = \"no\" }]\n",
         )?;
         assert!(policy.allows("x", "MIT") && policy.allows("a", "ISC") && !policy.allows("x", "ISC"));
+        let mut outside = policy.clone();
+        outside.read_exceptions("exceptions = [{ crate = \"d\", allow = [\"MPL-2.0\"] }]\n")?;
+        assert!(
+            outside.allows("d", "MPL-2.0")
+                && !outside.allows("x", "MPL-2.0")
+                && !policy.allows("d", "MPL-2.0")
+        );
         assert!(policy.duplicates_are_faults && policy.skipped.contains("b"));
         assert_eq!(policy.banned.get("c").map(String::as_str), Some("no"));
         Ok(())

@@ -4,6 +4,7 @@
 
 use super::PURE;
 use crate::metadata::{Dependency, Kind, Package};
+use crate::repo::CROSSCHECK;
 use crate::report::Report;
 
 /// Which of our crates each crate may name in shipped code.
@@ -32,6 +33,7 @@ const EDGES: &[(&str, &[&str])] = &[
         ],
     ),
     ("xtask", &[]),
+    ("sabir-crosscheck", &["sabir-mls"]),
 ];
 
 /// Crates whose tests may use the test kit.
@@ -48,6 +50,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("h2", HTTP),
     ("reqwest", HTTP),
     ("mls-rs", &[]),
+    ("openmls_rust_crypto", &[]),
     ("proptest", &["sabir-testkit"]),
 ];
 
@@ -60,7 +63,10 @@ const HTTP: &[&str] = &[
 ];
 
 /// Libraries that only tests may use, with the crates whose tests may.
-const TEST_ONLY: &[(&str, &[&str])] = &[("mls-rs", &["sabir-mls"])];
+const TEST_ONLY: &[(&str, &[&str])] = &[
+    ("mls-rs", &["sabir-mls"]),
+    ("openmls_rust_crypto", &["sabir-crosscheck"]),
+];
 
 /// What a pure crate may not ship: each brings a clock, threads, input and output, or hidden randomness.
 const IMPURE: &[&str] = &[
@@ -90,7 +96,7 @@ pub(super) fn module_homes(crate_name: &str) -> Vec<(&'static str, &'static [&'s
     }
 }
 
-/// Checks every manifest of the workspace.
+/// Checks every manifest: of the workspace, and of the crate outside it.
 pub(super) fn check(members: &[Package], report: &mut Report) {
     let ours: Vec<&str> = members.iter().map(|member| member.name.as_str()).collect();
     for member in members {
@@ -175,10 +181,10 @@ fn starts(name: &str, start: &str) -> bool {
 }
 
 fn manifest(name: &str) -> String {
-    if name == "xtask" {
-        "xtask/Cargo.toml".to_owned()
-    } else {
-        format!("crates/{name}/Cargo.toml")
+    match name {
+        "xtask" => "xtask/Cargo.toml".to_owned(),
+        "sabir-crosscheck" => format!("{CROSSCHECK}/Cargo.toml"),
+        name => format!("crates/{name}/Cargo.toml"),
     }
 }
 
@@ -235,6 +241,12 @@ mod tests {
         assert_eq!(faults(&[mls]), Vec::<String>::new());
         let mls = package("sabir-mls", &[("mls-rs-core", Kind::Normal)]);
         assert_eq!(faults(&[mls]).len(), 1);
+        for kind in [Kind::Normal, Kind::Dev] {
+            let mls = package("sabir-mls", &[("openmls_rust_crypto", kind)]);
+            assert_eq!(faults(&[mls]).len(), 1);
+        }
+        let outside = package("sabir-crosscheck", &[("openmls_rust_crypto", Kind::Dev)]);
+        assert_eq!(faults(&[outside]), Vec::<String>::new());
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::counts::Counts;
 use super::machine::Machine;
-use crate::repo::Repo;
+use crate::repo::{CROSSCHECK, Repo};
 use crate::report::Report;
 use crate::{demo, deny, layers, tidy};
 use std::fs;
@@ -17,9 +17,10 @@ pub(super) enum Stage {
     Layers,
     Tidy,
     Deny,
-    Clippy,
+    Clippy { outside: bool },
     Tests { integration: bool },
     DocTests,
+    Crosscheck,
     Demo,
 }
 
@@ -63,11 +64,11 @@ impl Outcome {
 impl Stage {
     /// Every stage, in order.
     pub(super) fn all(fast: bool) -> Vec<Self> {
-        let mut stages = vec![Self::Format, Self::Layers, Self::Tidy, Self::Deny, Self::Clippy];
+        let mut stages = vec![Self::Format, Self::Layers, Self::Tidy, Self::Deny];
+        stages.push(Self::Clippy { outside: !fast });
         stages.push(Self::Tests { integration: !fast });
         if !fast {
-            stages.push(Self::DocTests);
-            stages.push(Self::Demo);
+            stages.extend([Self::DocTests, Self::Crosscheck, Self::Demo]);
         }
         stages
     }
@@ -78,39 +79,38 @@ impl Stage {
             Self::Layers => "layers",
             Self::Tidy => "tidy",
             Self::Deny => "deny",
-            Self::Clippy => "clippy",
+            Self::Clippy { .. } => "clippy",
             Self::Tests { .. } => "tests",
             Self::DocTests => "doc tests",
+            Self::Crosscheck => CROSSCHECK,
             Self::Demo => "demo",
         }
     }
 
     /// Whether it is pointless after a build that failed.
     pub(super) fn needs_build(self) -> bool {
-        matches!(self, Self::DocTests | Self::Demo)
+        matches!(self, Self::DocTests | Self::Crosscheck | Self::Demo)
     }
 
     pub(super) fn run(self, repo: &Repo, machine: &Machine) -> Outcome {
         match self {
-            Self::Format => Outcome::one(shown(repo.cargo().args(["fmt", "--all", "--check"]))),
+            Self::Format => {
+                let inside = shown(repo.cargo().args(["fmt", "--all", "--check"]));
+                let outside = shown(repo.cargo_in(CROSSCHECK).args(["fmt", "--check"]));
+                Outcome::one(inside && outside)
+            }
             Self::Layers => check(layers::check(repo)),
             Self::Tidy => check(tidy::check(repo)),
             Self::Deny => check(deny::check(repo)),
-            Self::Clippy => {
-                let arguments = [
-                    "clippy",
-                    "--workspace",
-                    "--all-targets",
-                    "--locked",
-                    "--quiet",
-                    "--",
-                    "-D",
-                    "warnings",
-                ];
-                Outcome::one(shown(repo.cargo().args(arguments)))
+            Self::Clippy { outside } => {
+                let folders = if outside { &["", CROSSCHECK][..] } else { &[""] };
+                // Every folder is asked, also after a failure.
+                let clean = folders.iter().filter(|folder| clippy(repo, folder)).count();
+                Outcome::one(clean == folders.len())
             }
             Self::Tests { integration } => tests(repo, machine, integration),
             Self::DocTests => doc_tests(repo),
+            Self::Crosscheck => crosscheck(repo),
             // The tests have built the programs; building them once more for the demo alone would take minutes,
             // because features unify differently without the tests.
             Self::Demo => match demo::play(true) {
@@ -129,6 +129,25 @@ fn check(done: Result<Report, String>) -> Outcome {
         }
         Err(message) => Outcome::failed(message),
     }
+}
+
+fn clippy(repo: &Repo, folder: &str) -> bool {
+    let arguments = ["clippy", "--workspace", "--all-targets", "--locked", "--quiet"];
+    shown(
+        repo.cargo_in(folder)
+            .args(arguments)
+            .args(["--", "-D", "warnings"]),
+    )
+}
+
+/// The crate outside the workspace: one binary, so cargo's own runner does.
+fn crosscheck(repo: &Repo) -> Outcome {
+    let (succeeded, output) =
+        captured(
+            repo.cargo_in(CROSSCHECK)
+                .args(["test", "--locked", "--no-fail-fast"]),
+        );
+    counted_outcome(succeeded, Counts::of_cargo_test(&output))
 }
 
 /// Unit and integration tests, with the runner at hand.
@@ -276,7 +295,9 @@ mod tests {
 
     #[test]
     fn fast_leaves_the_slow_ones_out() {
-        assert!(!Stage::all(true).contains(&Stage::DocTests));
-        assert!(Stage::all(false).contains(&Stage::DocTests));
+        for slow in [Stage::DocTests, Stage::Crosscheck, Stage::Demo] {
+            assert!(!Stage::all(true).contains(&slow));
+            assert!(Stage::all(false).contains(&slow));
+        }
     }
 }
