@@ -1,10 +1,11 @@
-//! A client's side of a room: its group, its outbox, and what the hub's log brings.
+//! A client's side of a room: its group, its outbox, what is wanted of the room, and what the hub's log brings.
 //!
 //! ```text
-//!   send ----> outbox --prepare--> one request outstanding --> shell --> provider
-//!                 ^                                              |
-//!                 +------------------- answered <----------------+
-//!   event stream --> incoming --> messages, members, alarms
+//!   send ----> outbox  --+
+//!   intend --> intents --+--prepare--> one request outstanding --> shell --> provider
+//!   gap, bad commit --> repair         ^                                        |
+//!                                      +--------------- answered <--------------+
+//!   event stream --> incoming --> messages, members, roles, alarms
 //! ```
 //!
 //! At most one request is outstanding, the same bytes until it is answered, so messages reach the hub in the
@@ -13,20 +14,30 @@
 //! it still needs the old epoch's keys.
 
 mod answers;
+mod changes;
+mod commit;
 mod create;
+mod departure;
 mod event;
+mod goal;
 mod incoming;
 mod intent;
 mod join;
+mod keys;
 mod outbox;
+mod outside;
 mod record;
+mod rejoin;
+mod repair;
 mod watch;
+mod work;
 
 pub use create::{NewDirect, NewGroupRoom};
 pub use event::{Alarm, ConversationEvent, FrankState, Joining, Leaving, MessageEvent, Out};
 pub use intent::{Intent, MAX_NAME, WaitingIntent, WaitsFor};
 pub use join::Joined;
 pub use outbox::{LocalId, MAX_CONTENT};
+pub use rejoin::{Rejoin, Rejoined};
 
 use rand_core::CryptoRng;
 use sabir_mls::group::Group;
@@ -37,13 +48,14 @@ use sabir_wire::codec::Encode;
 use sabir_wire::uri::{Domain, RoomUri, UserUri};
 use thiserror::Error;
 
-use self::create::LONGEST_WAIT;
+use self::intent::Intents;
 use self::outbox::Outbox;
-use self::record::{Phase, Record};
+use self::record::{Phase, Record, RepairStep, Work};
+use self::work::due;
 use crate::Millis;
 use crate::hub::group_uri;
-use crate::room::RoomState;
-use crate::scope::scoped;
+use crate::room::{RoomKind, RoomState};
+use crate::scope::{rows_beside, scoped};
 
 /// Who this client is and whom it knows.
 #[derive(Debug, Clone, Copy)]
@@ -104,6 +116,9 @@ pub enum ConversationError {
     /// This client cannot send here.
     #[error("{0}")]
     Closed(&'static str),
+    /// This person may not do that in this room as it is now; the text says why, for people.
+    #[error("not allowed: {0}")]
+    NotAllowed(String),
     /// What came is not what it should be.
     #[error("refused: {0}")]
     Refused(String),
@@ -132,6 +147,11 @@ pub struct Conversation {
     /// The record's row as it was last written.
     saved: Vec<u8>,
     outbox: Outbox,
+    intents: Intents,
+    /// The group of an external commit that the hub has not accepted yet.
+    beside: Option<Rows>,
+    /// Whether it was ready when last looked at.
+    was_ready: bool,
 }
 
 impl Conversation {
@@ -146,17 +166,30 @@ impl Conversation {
             .map_err(|error| stored(&error))?;
         let record = Record::read(rows).map_err(|error| stored(&error))?;
         let outbox = Outbox::read(rows).map_err(|error| stored(&error))?;
+        let intents = Intents::read(rows).map_err(|error| stored(&error))?;
         let state =
             RoomState::read(|component| group.component(component)).map_err(|error| stored(&error))?;
-        let saved = record.to_bytes();
-        Ok(Self {
+        let mut conversation = Self::new(room, group, state, record);
+        conversation.saved = conversation.record.to_bytes();
+        conversation.outbox = outbox;
+        conversation.intents = intents;
+        conversation.beside = Some(rows_beside(rows)).filter(|rows| !rows.is_empty());
+        conversation.was_ready = conversation.is_ready();
+        Ok(conversation)
+    }
+
+    fn new(room: RoomUri, group: Group, state: RoomState, record: Record) -> Self {
+        Self {
             room,
             group,
             state,
             record,
-            saved,
-            outbox,
-        })
+            saved: Vec::new(),
+            outbox: Outbox::default(),
+            intents: Intents::default(),
+            beside: None,
+            was_ready: false,
+        }
     }
 
     /// The room.
@@ -183,16 +216,39 @@ impl Conversation {
         self.group.transcript_hash()
     }
 
-    /// Whether messages can go out now: the other person has a client in the room, and nothing is wrong.
+    /// Whether messages can go out now: this client follows the room, nothing is wrong, and of a direct room the
+    /// other person has a client in it.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        self.record.phase == Phase::Ready && self.record.stopped.is_none()
+        self.record.phase == Phase::Open
+            && self.record.stopped.is_none()
+            && self.record.repair.is_none()
+            && !self.record.leaving
+            && (self.state.kind() == RoomKind::Group || self.is_peopled())
     }
 
     /// Whether this client is in the room's group. One that was removed takes a Welcome to come back.
     #[must_use]
     pub fn is_member(&self) -> bool {
-        self.group.is_active()
+        self.group.is_active() && self.record.phase != Phase::Closed
+    }
+
+    /// Whether this client has lost the thread of the room and is coming back by itself.
+    #[must_use]
+    pub fn is_repairing(&self) -> bool {
+        self.record.repair.is_some()
+    }
+
+    /// Whether a Welcome for this room is of use: [`Conversation::welcomed`]. Otherwise it came twice.
+    #[must_use]
+    pub fn wants_welcome(&self) -> bool {
+        !self.is_member() || self.is_repairing()
+    }
+
+    /// Whether this person left: the hub knows of it, and the commit that removes this client is to come.
+    #[must_use]
+    pub fn is_leaving(&self) -> bool {
+        self.record.leaving
     }
 
     /// Messages that were not accepted yet.
@@ -204,7 +260,7 @@ impl Conversation {
     /// The request that must be sent, or sent again, now. [`Conversation::prepare`] may make one.
     #[must_use]
     pub fn outstanding(&self, now: Millis) -> Option<Request> {
-        if self.record.stopped.is_some() {
+        if self.record.stopped.is_some() && self.record.repair.is_none() {
             return None;
         }
         self.unanswered(now)
@@ -218,46 +274,51 @@ impl Conversation {
                 body: body.to_vec(),
             })
         };
+        if let Some(repair) = &self.record.repair {
+            return match &repair.step {
+                _ if !due(repair.not_before, now) => None,
+                RepairStep::Wanted => None,
+                RepairStep::Asking { request: body, .. } => request(RequestKind::GroupInfo, body),
+                RepairStep::Joining { request: body, .. } => request(RequestKind::Update, body),
+            };
+        }
         match &self.record.phase {
-            Phase::Creating { request: body } => request(RequestKind::CreateRoom, body),
-            Phase::WantsKeys {
+            Phase::Creating { request: body } => return request(RequestKind::CreateRoom, body),
+            Phase::Open => {}
+            Phase::CatchingUp { .. } | Phase::Closed => return None,
+        }
+        if let Some(body) = self.outbox.in_flight() {
+            return request(RequestKind::Submit, body);
+        }
+        match &self.record.work {
+            Work::Keys { request: body, .. } => request(RequestKind::KeyMaterial, body),
+            Work::Commit {
                 request: body,
-                not_before,
+                accepted: false,
                 ..
-            } if *not_before <= now || *not_before > now.saturating_add(LONGEST_WAIT) => {
-                request(RequestKind::KeyMaterial, body)
             }
-            Phase::Adding {
+            | Work::Leave {
                 request: body,
                 accepted: false,
                 ..
             } => request(RequestKind::Update, body),
-            Phase::Ready => self
-                .outbox
-                .in_flight()
-                .and_then(|body| request(RequestKind::Submit, body)),
             _ => None,
         }
     }
 
-    /// When [`Conversation::outstanding`] may have something although nothing else happens.
-    #[must_use]
-    pub fn next_timeout(&self) -> Option<Millis> {
-        match &self.record.phase {
-            Phase::WantsKeys { not_before, .. } if self.record.stopped.is_none() => Some(*not_before),
-            _ => None,
+    fn finish(&mut self, mut effects: Effects) -> Effects {
+        let is_ready = self.is_ready();
+        if is_ready && !self.was_ready {
+            effects.events.push(ConversationEvent::Ready);
         }
-    }
-
-    fn effects(&mut self, mut own: RowChanges, events: Vec<ConversationEvent>) -> Effects {
-        let mut changes = scoped(self.group.take_changes());
+        self.was_ready = is_ready;
         let encoded = self.record.to_bytes();
         if encoded != self.saved {
             self.saved.clone_from(&encoded);
-            Record::write(encoded, &mut changes);
+            Record::write(encoded, &mut effects.changes);
         }
-        changes.merge(std::mem::take(&mut own));
-        Effects { changes, events }
+        effects.changes.merge(scoped(self.group.take_changes()));
+        effects
     }
 
     fn read_state(&mut self) -> Result<(), ConversationError> {
@@ -267,11 +328,15 @@ impl Conversation {
         Ok(())
     }
 
-    /// Whether the other people of the room have clients in the group.
-    fn others_present(&self, me: &UserUri) -> bool {
-        self.group.members().any(|member| {
-            sabir_mls::identity::ClientCredential::parse(&member.credential)
-                .is_ok_and(|credential| credential.claimed_user() != me)
-        })
+    /// Whether clients of several people are in the group.
+    fn is_peopled(&self) -> bool {
+        let mut users = self.clients().into_iter().map(|(_, user)| user);
+        let first = users.next();
+        users.any(|user| Some(&user) != first.as_ref())
+    }
+
+    /// Whether a person has a client in the group.
+    fn is_present(&self, user: &UserUri) -> bool {
+        self.clients().iter().any(|(_, present)| present == user)
     }
 }

@@ -8,12 +8,12 @@ use sabir_mls::rows::RowChanges;
 use sabir_mls::{Judge, MlsError};
 use sabir_wire::codec::{Decode, Encode};
 use sabir_wire::content::MimiContent;
-use sabir_wire::mls::ComponentId;
+use sabir_wire::mls::{ComponentId, MlsMessage};
 use sabir_wire::protocol::{FanoutBody, FanoutMessage, Frank};
 use sabir_wire::uri::{ClientUri, UserUri};
 
-use super::event::{Alarm, ConversationEvent, FrankState, MessageEvent, Out};
-use super::record::Phase;
+use super::event::{Alarm, ConversationEvent, FrankState, MessageEvent};
+use super::record::{Phase, Work};
 use super::{Conversation, ConversationContext, ConversationError, Effects};
 use crate::Millis;
 use crate::frank::{self, FrankError};
@@ -35,32 +35,73 @@ impl Conversation {
     ) -> Result<Effects, ConversationError> {
         let entry = FanoutMessage::from_bytes(entry)
             .map_err(|error| ConversationError::Refused(error.to_string()))?;
+        let mut effects = Effects::default();
+        if self.record.phase == Phase::Closed {
+            return Ok(effects);
+        }
         let accepted = entry.timestamp;
-        let (frank, message) = match &entry.body {
-            FanoutBody::Application { message, frank } => (frank.as_ref(), message),
-            FanoutBody::Commit { message, .. } | FanoutBody::Proposal { message, .. } => (None, message),
-            // A Welcome for a room this client is in already: it came twice.
-            FanoutBody::Welcome { .. } => return Ok(Effects::default()),
-        };
-        let bytes = message.to_bytes();
-        let mut changes = RowChanges::default();
         // A client judges at the time the hub accepted the entry, so that all clients judge alike.
         let judge = Judge {
             anchors: cx.anchors,
             freshness: Freshness::At(accepted),
         };
-        let events = match self.group.process(&bytes, &judge, &RoomRules, rng) {
-            Ok(Incoming::OwnMessage) => vec![self.own_message(cx, accepted, &bytes, frank, &mut changes)],
-            Ok(Incoming::Message(received)) => vec![self.message(accepted, received, frank)],
-            Ok(Incoming::OwnCommit) => self.own_commit(cx, now, accepted, &mut changes)?,
-            Ok(Incoming::Commit(commit)) => self.commit(cx, now, accepted, *commit, &mut changes)?,
-            Ok(Incoming::Proposal(_)) => self.forbidden("a direct room knows no proposals"),
-            Err(error) => {
-                let is_commit = matches!(entry.body, FanoutBody::Commit { .. });
-                self.not_processed(error, accepted, is_commit)?
+        match &entry.body {
+            FanoutBody::Application { message, frank } => {
+                let bytes = message.to_bytes();
+                match self.group.process(&bytes, &judge, &RoomRules, rng) {
+                    Ok(Incoming::OwnMessage) => {
+                        let changes = &mut effects.changes;
+                        let event = self.own_message(cx, accepted, &bytes, frank.as_ref(), changes);
+                        effects.events.push(event);
+                    }
+                    Ok(Incoming::Message(received)) => {
+                        effects
+                            .events
+                            .push(self.message(accepted, received, frank.as_ref()));
+                    }
+                    Ok(_) => return Err(ConversationError::Refused("no message came".to_owned())),
+                    Err(error) => self.not_processed(now, (error, accepted), None, &mut effects)?,
+                }
             }
-        };
-        Ok(self.effects(changes, events))
+            FanoutBody::Commit {
+                message,
+                external_proposals,
+            } => {
+                let bytes = message.to_bytes();
+                if self.is_own_return(&bytes) {
+                    self.come_back(cx, now, accepted, rng, &mut effects)?;
+                } else {
+                    match self.group.process(&bytes, &judge, &RoomRules, rng) {
+                        Ok(Incoming::OwnCommit) => {
+                            self.own_commit(cx, accepted, &mut effects)?;
+                            self.entered(cx, now, rng, &mut effects)?;
+                        }
+                        Ok(Incoming::Commit(commit)) => {
+                            self.commit(cx, (accepted, &bytes), *commit, &mut effects)?;
+                            self.entered(cx, now, rng, &mut effects)?;
+                        }
+                        Ok(_) => return Err(ConversationError::Refused("no commit came".to_owned())),
+                        Err(error) => {
+                            self.not_processed(now, (error, accepted), Some(&bytes), &mut effects)?;
+                        }
+                    }
+                }
+                if !external_proposals.is_empty() && self.record.repair.is_none() {
+                    self.proposed(cx, now, external_proposals, &judge, rng, &mut effects)?;
+                }
+            }
+            FanoutBody::Proposal {
+                message,
+                more_proposals,
+            } => {
+                let first = std::iter::once(message.as_ref()).chain(more_proposals);
+                let proposals: Vec<MlsMessage> = first.cloned().collect();
+                self.proposed(cx, now, &proposals, &judge, rng, &mut effects)?;
+            }
+            // Of use only to who is not in the room ([`Conversation::welcomed`]); it came twice.
+            FanoutBody::Welcome { .. } => {}
+        }
+        Ok(self.finish(effects))
     }
 
     fn own_message(
@@ -154,73 +195,163 @@ impl Conversation {
     fn own_commit(
         &mut self,
         cx: ConversationContext<'_>,
-        now: Millis,
         accepted: Millis,
-        changes: &mut RowChanges,
-    ) -> Result<Vec<ConversationEvent>, ConversationError> {
-        let before = self.clients();
+        effects: &mut Effects,
+    ) -> Result<(), ConversationError> {
+        let (before, old) = (self.clients(), self.state.clone());
+        let deeds = self.own_deeds(cx.me);
         self.group.merge_own()?;
-        self.outbox.epoch_passed(changes);
+        self.outbox.epoch_passed(&mut effects.changes);
         self.read_state()?;
         self.remember_members(cx)?;
-        let mut events = self.members(before, accepted);
-        self.caught_up(cx, now)?;
-        if self.others_present(cx.me) && self.record.phase != Phase::Ready {
-            self.record.phase = Phase::Ready;
-            events.push(ConversationEvent::Ready);
+        if let Work::Commit { added, .. } = std::mem::take(&mut self.record.work)
+            && !added.is_empty()
+        {
+            // These key packages are used up.
+            self.record.asked = self.record.asked.saturating_add(1);
+            for user in added {
+                self.record.departed.remove(&user);
+                self.record.owed.remove(&user);
+            }
         }
-        Ok(events)
+        effects.events.extend(self.members(before, accepted));
+        effects
+            .events
+            .extend(Self::told(&old, &self.state, &deeds, accepted));
+        Ok(())
     }
 
     fn commit(
         &mut self,
         cx: ConversationContext<'_>,
-        now: Millis,
-        accepted: Millis,
+        (accepted, bytes): (Millis, &[u8]),
         commit: StagedGroupCommit,
-        changes: &mut RowChanges,
-    ) -> Result<Vec<ConversationEvent>, ConversationError> {
+        effects: &mut Effects,
+    ) -> Result<(), ConversationError> {
         let next = |component: ComponentId| {
             let entries = &commit.facts.dictionary;
             let found = entries.iter().find(|(id, _)| *id == component.0);
             found.map(|(_, data)| data.clone())
         };
-        if let Err(error) = RoomState::read(next) {
-            // Nothing could be done in a room without rules, not even load it.
-            return Ok(self.bad_commit(error.to_string()));
-        }
+        let next = match RoomState::read(next) {
+            Ok(next) => next,
+            Err(error) => {
+                // Nothing could be done in a room without rules, not even load it, and coming back leads nowhere else.
+                let (reason, by) = (error.to_string(), self.culprit(bytes));
+                self.record.stop(&reason);
+                let alarm = Alarm::BadCommit { reason, by };
+                effects.events.push(ConversationEvent::Alarm(alarm));
+                return Ok(());
+            }
+        };
         // Rooms must not fork on what one client knows: a defect is told, and the commit merged all the same
         // (the hub refused it if it could know). A missing CA is fetched first.
         let verdict = self.judge_commit(&commit.facts)?;
-        let before = self.clients();
+        let (before, old) = (self.clients(), self.state.clone());
+        let deeds = self.deeds_of(&commit.facts);
+        let back: Vec<UserUri> = commit
+            .facts
+            .adds
+            .iter()
+            .filter_map(|add| add.leaf.claims.as_ref())
+            .map(|(_, user)| user.clone())
+            .collect();
         let removes_self = commit.removes_self;
         self.group.merge(commit)?;
-        self.outbox.epoch_passed(changes);
-        let mut events = self.heed(verdict);
+        self.outbox.epoch_passed(&mut effects.changes);
+        effects.events.extend(self.heed(verdict));
         self.forget_gone();
+        for user in back {
+            self.record.departed.remove(&user);
+        }
+        effects.events.extend(Self::told(&old, &next, &deeds, accepted));
         if removes_self {
-            self.record.phase = Phase::Closed;
-            events.push(ConversationEvent::Removed {
-                how: Out::Client,
-                by: None,
-            });
-            return Ok(events);
+            let (how, by) = self.way_out(&next, &deeds, cx.me);
+            self.close("you are no longer in this room", effects);
+            effects.events.push(ConversationEvent::Removed { how, by });
+            return Ok(());
         }
         self.read_state()?;
-        events.extend(self.members(before, accepted));
-        if let Phase::Adding { attempts, .. } | Phase::WantsKeys { attempts, .. } = self.record.phase {
-            // The commit took the epoch this client's own commit was for.
-            self.record.phase = Phase::CatchingUp {
-                epoch: self.group.epoch(),
-                attempts,
-            };
+        effects.events.extend(self.members(before, accepted));
+        // The commit took the epoch for which this client's own change was; what was asked of it may be done now.
+        if !matches!(self.record.work, Work::Keys { .. }) {
+            self.record.work = Work::Idle;
         }
-        let was_ready = self.record.phase == Phase::Ready;
-        self.caught_up(cx, now)?;
-        if !was_ready && self.record.phase == Phase::Ready {
-            events.push(ConversationEvent::Ready);
+        Ok(())
+    }
+
+    /// Goes on in a new epoch.
+    pub(super) fn entered(
+        &mut self,
+        cx: ConversationContext<'_>,
+        now: Millis,
+        rng: &mut dyn CryptoRng,
+        effects: &mut Effects,
+    ) -> Result<(), ConversationError> {
+        if self.record.phase == Phase::Closed {
+            return Ok(());
         }
-        Ok(events)
+        let state = &self.state;
+        self.record
+            .departed
+            .retain(|user| state.participant(user).is_some());
+        self.record.commit_at = None;
+        self.record.retry_at = 0;
+        self.record.refusals = 0;
+        if let Phase::CatchingUp { epoch, .. } = self.record.phase
+            && self.group.epoch() >= epoch
+        {
+            self.record.phase = Phase::Open;
+        }
+        if self.record.phase == Phase::Open {
+            if self.group.has_pending_commit() && self.record.work == Work::Idle {
+                self.group.drop_own()?;
+            }
+            self.drop_paid(cx);
+            self.owe_other(cx, now);
+        }
+        self.schedule_commit(now, rng);
+        self.settle_intents(cx, now, effects);
+        Ok(())
+    }
+
+    /// Takes proposals that the hub let into the log; they wait in the group for a commit.
+    fn proposed(
+        &mut self,
+        cx: ConversationContext<'_>,
+        now: Millis,
+        proposals: &[MlsMessage],
+        judge: &Judge<'_>,
+        rng: &mut dyn CryptoRng,
+        effects: &mut Effects,
+    ) -> Result<(), ConversationError> {
+        for proposal in proposals {
+            match self.group.process(&proposal.to_bytes(), judge, &RoomRules, rng) {
+                Ok(Incoming::Proposal(_)) => {}
+                // Of an epoch this client has left, or it is out.
+                Err(MlsError::WrongEpoch { message, group }) if message < group => return Ok(()),
+                Err(MlsError::Evicted) => return Ok(()),
+                Err(MlsError::WrongEpoch { message, group }) => {
+                    self.gap(now, message, group, effects);
+                    return Ok(());
+                }
+                Err(MlsError::Internal(reason)) => return Err(ConversationError::Internal(reason)),
+                Ok(_) => return Err(ConversationError::Refused("a proposal was announced".to_owned())),
+                Err(error) => {
+                    // A commit that refers to it cannot be followed; then this client comes back.
+                    effects.events.extend(self.forbidden(&error.to_string()));
+                    return Ok(());
+                }
+            }
+        }
+        match self.judge_proposals() {
+            Ok(departed) => self.record.departed.extend(departed),
+            Err(reason) => effects.events.extend(self.forbidden(&reason)),
+        }
+        if !self.record.departed.contains(cx.me) {
+            self.schedule_commit(now, rng);
+        }
+        Ok(())
     }
 
     fn forbidden(&mut self, reason: &str) -> Vec<ConversationEvent> {
@@ -229,33 +360,53 @@ impl Conversation {
         vec![ConversationEvent::Alarm(Alarm::Forbidden { reason })]
     }
 
-    /// The room goes on without this client, whose messages would all be refused.
-    fn bad_commit(&mut self, reason: String) -> Vec<ConversationEvent> {
-        self.record.stop(&reason);
-        vec![ConversationEvent::Alarm(Alarm::BadCommit { reason, by: None })]
+    fn gap(&mut self, now: Millis, message: u64, group: u64, effects: &mut Effects) {
+        if self.record.repair.is_none() {
+            let alarm = Alarm::Gap { message, group };
+            effects.events.push(ConversationEvent::Alarm(alarm));
+        }
+        self.start_repair(now, message, effects);
     }
 
     fn not_processed(
         &mut self,
-        error: MlsError,
-        accepted: Millis,
-        is_commit: bool,
-    ) -> Result<Vec<ConversationEvent>, ConversationError> {
+        now: Millis,
+        (error, accepted): (MlsError, Millis),
+        commit: Option<&[u8]>,
+        effects: &mut Effects,
+    ) -> Result<(), ConversationError> {
         match error {
             // Before this client joined, or replaced by its own external commit: not for it.
-            MlsError::WrongEpoch { message, group } if message < group => Ok(Vec::new()),
-            MlsError::WrongEpoch { message, group } => {
-                Ok(vec![ConversationEvent::Alarm(Alarm::Gap { message, group })])
-            }
-            MlsError::UnknownProvider(domain) => Err(ConversationError::UnknownProvider(domain)),
-            MlsError::Internal(reason) => Err(ConversationError::Internal(reason)),
-            MlsError::Evicted => Ok(Vec::new()),
-            error if is_commit => Ok(self.bad_commit(error.to_string())),
-            error => {
-                let reason = error.to_string();
-                Ok(vec![ConversationEvent::Unreadable { accepted, reason }])
-            }
+            MlsError::WrongEpoch { message, group } if message < group => {}
+            MlsError::WrongEpoch { message, group } => self.gap(now, message, group, effects),
+            MlsError::UnknownProvider(domain) => return Err(ConversationError::UnknownProvider(domain)),
+            MlsError::Internal(reason) => return Err(ConversationError::Internal(reason)),
+            MlsError::Evicted => {}
+            error => match commit {
+                // The room goes on without this client, unless it comes back.
+                Some(bytes) => {
+                    if self.record.repair.is_none() {
+                        let (reason, by) = (error.to_string(), self.culprit(bytes));
+                        let alarm = Alarm::BadCommit { reason, by };
+                        effects.events.push(ConversationEvent::Alarm(alarm));
+                    }
+                    let next = self.group.epoch().saturating_add(1);
+                    self.start_repair(now, next, effects);
+                }
+                None => effects.events.push(ConversationEvent::Unreadable {
+                    accepted,
+                    reason: error.to_string(),
+                }),
+            },
         }
+        Ok(())
+    }
+
+    /// Who made a commit of this epoch, as far as its signature proves it.
+    fn culprit(&self, commit: &[u8]) -> Option<UserUri> {
+        let credential = self.group.committer_of(commit)?;
+        let credential = ClientCredential::parse(&credential).ok()?;
+        Some(credential.claimed_user().clone())
     }
 
     /// Clients in the group, by what they claim. One whose credential says nothing is left out: it was alarmed
@@ -272,7 +423,11 @@ impl Conversation {
     }
 
     /// Who came and went since `before`.
-    fn members(&self, before: Vec<(ClientUri, UserUri)>, accepted: Millis) -> Vec<ConversationEvent> {
+    pub(super) fn members(
+        &self,
+        before: Vec<(ClientUri, UserUri)>,
+        accepted: Millis,
+    ) -> Vec<ConversationEvent> {
         let after = self.clients();
         let added: Vec<_> = after
             .iter()

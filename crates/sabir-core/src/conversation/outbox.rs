@@ -14,6 +14,7 @@ use super::record::Phase;
 use super::{Conversation, ConversationContext, ConversationError, Effects};
 use crate::Millis;
 use crate::frank;
+use crate::room::policy::Action;
 use crate::scope::engine_key;
 
 /// The name a shell gives a message before the room has one for it.
@@ -112,6 +113,16 @@ impl Outbox {
         }
     }
 
+    /// Takes all entries out; says which they were.
+    pub(super) fn take_all(&mut self, changes: &mut RowChanges) -> Vec<LocalId> {
+        let entries = self.entries.drain(..);
+        let gone = entries.map(|entry| {
+            changes.delete(entry.key());
+            entry.local_id
+        });
+        gone.collect()
+    }
+
     fn outstanding(&mut self) -> Option<&mut Entry> {
         self.entries
             .iter_mut()
@@ -191,7 +202,8 @@ impl Conversation {
     /// Writes a message into the outbox. `compose` makes the content from its origin, which is filled in here.
     ///
     /// # Errors
-    /// [`ConversationError::TooLarge`], or [`ConversationError::Closed`] where this client is out of the room.
+    /// [`ConversationError::TooLarge`], [`ConversationError::Closed`] where this client is out of the room, or
+    /// [`ConversationError::NotAllowed`] where this person's role only lets them read.
     pub fn send(
         &mut self,
         cx: ConversationContext<'_>,
@@ -199,9 +211,11 @@ impl Conversation {
         compose: impl FnOnce(Origin<'_>) -> MimiContent,
         rng: &mut dyn CryptoRng,
     ) -> Result<Effects, ConversationError> {
-        if self.record.phase == Phase::Closed {
+        if self.record.phase == Phase::Closed || self.record.leaving {
             return Err(ConversationError::Closed("you are no longer in this room"));
         }
+        self.may(cx, Action::SendMessage)
+            .map_err(ConversationError::NotAllowed)?;
         let mut salt = [0; 16];
         rng.fill_bytes(&mut salt);
         let origin = Origin {
@@ -223,29 +237,30 @@ impl Conversation {
             let reason = "the message names another sender or room";
             return Err(ConversationError::Refused(reason.to_owned()));
         }
-        let mut changes = RowChanges::default();
-        self.outbox.push(local_id, content, &mut changes);
-        Ok(self.effects(changes, Vec::new()))
+        let mut effects = Effects::default();
+        self.outbox.push(local_id, content, &mut effects.changes);
+        Ok(self.finish(effects))
     }
 
     /// Encrypts the next message where it is its turn, so that a request is outstanding.
-    ///
-    /// # Errors
-    /// A fault of ours.
-    pub fn prepare(
+    pub(super) fn seal_next(
         &mut self,
         cx: ConversationContext<'_>,
-        _now: Millis,
         rng: &mut dyn CryptoRng,
-    ) -> Result<Effects, ConversationError> {
-        let ready = self.is_ready() && self.group.is_active() && !self.group.has_pending_commit();
-        let next = self
-            .outbox
-            .entries
-            .iter_mut()
-            .find(|entry| entry.accepted.is_none());
-        let (true, Some(entry)) = (ready, next.filter(|entry| entry.sealed.is_none())) else {
-            return Ok(Effects::default());
+        changes: &mut RowChanges,
+    ) -> Result<(), ConversationError> {
+        let open = self.is_ready()
+            && self.group.is_active()
+            && !self.group.has_pending_commit()
+            && !self.must_commit()
+            && !self.record.departed.contains(cx.me);
+        let sealed = |entry: &&mut Entry| entry.accepted.is_none();
+        if !open || self.may(cx, Action::SendMessage).is_err() {
+            return Ok(());
+        }
+        let next = self.outbox.entries.iter_mut().find(sealed);
+        let Some(entry) = next.filter(|entry| entry.sealed.is_none()) else {
+            return Ok(());
         };
         let internal = |error: &dyn std::fmt::Display| ConversationError::Internal(error.to_string());
         let content = MimiContent::from_bytes(&entry.content).map_err(|error| internal(&error))?;
@@ -258,8 +273,7 @@ impl Conversation {
             sending_uri: cx.me.clone(),
         };
         entry.sealed = Some((request.to_bytes(), sha256(&message)));
-        let mut changes = RowChanges::default();
-        entry.write(&mut changes);
-        Ok(self.effects(changes, Vec::new()))
+        entry.write(changes);
+        Ok(())
     }
 }

@@ -4,16 +4,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use sabir_mls::group::PendingProposal;
 use sabir_mls::identity::{ClientCredential, Freshness, VerifiedClient};
-use sabir_mls::rows::RowChanges;
 use sabir_mls::{CommitFacts, Judge, LeafFact, MlsError};
+use sabir_wire::codec::Decode;
+use sabir_wire::components::ParticipantListData;
+use sabir_wire::mls::ComponentId;
 use sabir_wire::uri::UserUri;
 
 use super::event::{Alarm, ConversationEvent};
-use super::record::{Known, Phase};
+use super::record::Known;
 use super::{Conversation, ConversationContext, ConversationError, Effects};
 use crate::hub::device_lists::{self, Newest};
-use crate::room::policy::{self, LeafClient, Refusal, View};
+use crate::room::RoomKind;
+use crate::room::policy::{self, LeafClient, Refusal};
 
 /// What is wrong with a commit.
 #[derive(Debug, Default)]
@@ -50,7 +54,8 @@ impl Conversation {
         if self.record.stopped.take().is_none() {
             return Ok(Effects::default());
         }
-        if self.group.has_proposals() {
+        if self.group.has_proposals() && self.state.kind() == RoomKind::Direct {
+            // Whatever came there was forbidden.
             self.group.drop_proposals()?;
         }
         let judge = Judge {
@@ -66,9 +71,8 @@ impl Conversation {
                 known.identity_key = *client.identity_key();
             }
         }
-        let ready = self.record.phase == Phase::Ready;
-        let events = ready.then_some(ConversationEvent::Ready).into_iter().collect();
-        Ok(self.effects(RowChanges::default(), events))
+        // Where it is ready now, that is told.
+        Ok(self.finish(Effects::default()))
     }
 
     /// Judges a commit before it is merged.
@@ -79,32 +83,39 @@ impl Conversation {
         let seen = self.seen_lists();
         let beside = policy::newest(facts);
         let mut verdict = Verdict::default();
+        let next = facts
+            .dictionary
+            .iter()
+            .find(|(component, _)| *component == ComponentId::PARTICIPANT_LIST.0)
+            .and_then(|(_, list)| ParticipantListData::from_bytes(list).ok());
+        let list = next.as_ref().unwrap_or(&self.state.participants);
         for leaf in facts.leaves() {
-            self.judge_leaf(leaf, &seen, &beside, &mut verdict)?;
+            self.judge_leaf(leaf, (list, &seen, &beside), &mut verdict)?;
         }
         if !verdict.alarms.is_empty() {
             return Ok(verdict);
         }
         let leaves = self.leaf_clients();
-        let departed = BTreeSet::new();
-        let view = View {
-            state: &self.state,
-            leaves: &leaves,
-            device_lists: &seen,
-            departed: &departed,
-            knows_all: false,
-        };
-        let reason = match policy::check_commit(view, facts) {
+        let reason = match policy::check_commit(self.view(&leaves, &seen), facts) {
             Ok(_) => return Ok(verdict),
-            Err(Refusal::Denied(reason)) => reason.to_owned(),
-            Err(Refusal::Invalid(reason)) => reason,
             Err(Refusal::Leaf(MlsError::UnknownProvider(domain))) => {
                 return Err(ConversationError::UnknownProvider(domain));
             }
-            Err(Refusal::Leaf(error)) => error.to_string(),
+            Err(refusal) => refusal.to_string(),
         };
         verdict.alarms.push(Alarm::Forbidden { reason });
         Ok(verdict)
+    }
+
+    /// Judges all proposals that wait, as the next commit will hold them. Says who departs by them, or what is
+    /// forbidden.
+    pub(super) fn judge_proposals(&self) -> Result<BTreeSet<UserUri>, String> {
+        let proposals: Vec<PendingProposal> = self.group.proposals().collect();
+        let leaves = self.leaf_clients();
+        let seen = self.seen_lists();
+        policy::check_proposals(self.view(&leaves, &seen), &proposals)
+            .map(|departures| departures.departed)
+            .map_err(|refusal| refusal.to_string())
     }
 
     /// Judges the members of a group this client was welcomed to.
@@ -118,7 +129,8 @@ impl Conversation {
         let mut keys = BTreeMap::new();
         for leaf in leaves {
             // A leaf that is in the tree may be on an older list, so long as the newest names it too.
-            self.judge_leaf(leaf, &BTreeMap::new(), &beside, &mut verdict)?;
+            let known = (&self.state.participants, &BTreeMap::new(), &beside);
+            self.judge_leaf(leaf, known, &mut verdict)?;
             if let Ok(client) = &leaf.client {
                 let (user, key) = (client.user(), client.identity_key());
                 if keys.entry(user.clone()).or_insert(*key) != key {
@@ -210,12 +222,11 @@ impl Conversation {
     fn judge_leaf(
         &self,
         leaf: &LeafFact,
-        seen: &BTreeMap<UserUri, u64>,
-        beside: &Newest,
+        known: (&ParticipantListData, &BTreeMap<UserUri, u64>, &Newest),
         verdict: &mut Verdict,
     ) -> Result<(), ConversationError> {
         let user = leaf.claims.as_ref().map(|(_, user)| user.clone());
-        let reason = match self.leaf_version(leaf, seen, beside) {
+        let reason = match self.leaf_version(leaf, known) {
             Ok((client, version)) => {
                 let known = known_by(client, version);
                 verdict
@@ -226,9 +237,7 @@ impl Conversation {
             Err(Refusal::Leaf(MlsError::UnknownProvider(domain))) => {
                 return Err(ConversationError::UnknownProvider(domain));
             }
-            Err(Refusal::Leaf(error)) => error.to_string(),
-            Err(Refusal::Denied(reason)) => reason.to_owned(),
-            Err(Refusal::Invalid(reason)) => reason,
+            Err(refusal) => refusal.to_string(),
         };
         verdict.doubted.insert(leaf.signature_key.clone(), user);
         verdict.alarms.push(Alarm::Unverified { reason });
@@ -238,14 +247,13 @@ impl Conversation {
     fn leaf_version<'a>(
         &self,
         leaf: &'a LeafFact,
-        seen: &BTreeMap<UserUri, u64>,
-        beside: &Newest,
+        (list, seen, beside): (&ParticipantListData, &BTreeMap<UserUri, u64>, &Newest),
     ) -> Result<(&'a VerifiedClient, u64), Refusal> {
         // Strangers first: nobody is asked for the authority of a person who has no place here.
         let listed = leaf
             .claims
             .as_ref()
-            .is_some_and(|(_, user)| self.state.participant(user).is_some());
+            .is_some_and(|(_, user)| list.participants.iter().any(|entry| entry.user == *user));
         if !listed {
             return Err(Refusal::Denied(
                 "a client is nobody's who takes part in this room",
@@ -261,7 +269,7 @@ impl Conversation {
     }
 
     /// The clients in the group. One whose credential says nothing has no place in the policy's view.
-    fn leaf_clients(&self) -> BTreeMap<u32, LeafClient> {
+    pub(super) fn leaf_clients(&self) -> BTreeMap<u32, LeafClient> {
         let clients = self.group.members().filter_map(|member| {
             let credential = ClientCredential::parse(&member.credential).ok()?;
             let client = LeafClient {

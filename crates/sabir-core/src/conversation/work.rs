@@ -1,0 +1,347 @@
+//! What this client does next: one change of the room at a time.
+//!
+//! Proposals that wait for a commit come first, since nothing can be encrypted while they do, and a change on top of
+//! them is drawn up once they are in. Then intents in their order, then messages, then clients that are owed.
+
+use rand_core::CryptoRng;
+use sabir_mls::rows::RowChanges;
+
+use super::goal::Goal;
+use super::intent::{WaitingIntent, WaitsFor};
+use super::record::{Owed, Phase, Work};
+use super::{
+    Conversation, ConversationContext, ConversationError, ConversationEvent, Effects, Intent, LocalId,
+};
+use crate::Millis;
+use crate::room::policy::Action;
+
+/// How long to wait before something that failed is tried again: doubling from the first.
+const FIRST_WAIT: Millis = 5_000;
+const LONGEST_WAIT: Millis = 10 * 60_000;
+
+/// How long the log may take to bring this client to an epoch the hub has told of.
+const PATIENCE: Millis = 10 * 60_000;
+
+/// The longest random wait before proposals are committed although nothing is to be sent.
+const COMMIT_SPREAD: u64 = 3_000;
+
+/// How many refusals of the hub end an intent that looks right from here.
+pub(super) const MAX_REFUSALS: u32 = 4;
+
+/// Whether a time has come. A clock that was set back must not make anything wait for ever.
+pub(super) fn due(at: Millis, now: Millis) -> bool {
+    at <= now || at > now.saturating_add(LONGEST_WAIT)
+}
+
+/// The wait after so many failures in a row.
+pub(super) fn wait(failures: u32) -> Millis {
+    match failures.checked_sub(1) {
+        None => 0,
+        Some(doublings) => FIRST_WAIT
+            .saturating_mul(1 << doublings.min(10))
+            .min(LONGEST_WAIT),
+    }
+}
+
+impl Conversation {
+    /// Writes down what is wanted of the room. What this person's role does not allow is refused at once, and
+    /// nothing is written.
+    ///
+    /// # Errors
+    /// [`ConversationError::Closed`] where this client is out of the room, [`ConversationError::NotAllowed`] with the
+    /// reason.
+    pub fn intend(
+        &mut self,
+        cx: ConversationContext<'_>,
+        local_id: LocalId,
+        intent: Intent,
+    ) -> Result<Effects, ConversationError> {
+        if self.record.phase == Phase::Closed || self.record.leaving {
+            return Err(ConversationError::Closed("you are no longer in this room"));
+        }
+        self.check_intent(cx, &intent)
+            .map_err(ConversationError::NotAllowed)?;
+        let mut effects = Effects::default();
+        self.intents.push(local_id, intent, &mut effects.changes);
+        Ok(self.finish(effects))
+    }
+
+    /// What is wanted of the room and not done yet, in order.
+    #[must_use]
+    pub fn intents(&self) -> Vec<WaitingIntent> {
+        let waits_for = |number: u64| match &self.record.work {
+            Work::Keys { intent, .. } if *intent == Some(number) => WaitsFor::KeyPackages,
+            Work::Commit { intent, .. } | Work::Leave { intent, .. } if *intent == Some(number) => {
+                WaitsFor::Hub
+            }
+            _ => WaitsFor::Turn,
+        };
+        self.intents
+            .iter()
+            .map(|stored| WaitingIntent {
+                local_id: stored.local_id,
+                intent: stored.intent.clone(),
+                waits_for: waits_for(stored.number),
+            })
+            .collect()
+    }
+
+    /// People on the list whose clients this client is to add and could not yet: who, why, and when it is tried again.
+    pub fn awaited(&self) -> impl Iterator<Item = (&sabir_wire::uri::UserUri, &str, Millis)> {
+        let owed = self.record.owed.iter().filter(|(_, owed)| owed.attempts > 0);
+        owed.map(|(user, owed)| (user, owed.reason.as_str(), owed.not_before))
+    }
+
+    /// Draws up what is to be sent next, so that a request is outstanding where there is anything to do.
+    ///
+    /// # Errors
+    /// [`ConversationError::UnknownProvider`] where a CA must be pinned first, or a fault of ours.
+    pub fn prepare(
+        &mut self,
+        cx: ConversationContext<'_>,
+        now: Millis,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<Effects, ConversationError> {
+        let mut effects = Effects::default();
+        self.draw_up(cx, now, rng, &mut effects)?;
+        self.seal_next(cx, rng, &mut effects.changes)?;
+        Ok(self.finish(effects))
+    }
+
+    /// When [`Conversation::prepare`] or [`Conversation::outstanding`] may have something although nothing else
+    /// happens.
+    #[must_use]
+    pub fn next_timeout(&self) -> Option<Millis> {
+        if let Some(repair) = &self.record.repair {
+            return Some(repair.not_before);
+        }
+        match &self.record.phase {
+            Phase::CatchingUp { since, .. } => return Some(since.saturating_add(PATIENCE)),
+            Phase::Open if self.record.stopped.is_none() && self.record.work == Work::Idle => {}
+            _ => return None,
+        }
+        if self.outbox.in_flight().is_some() {
+            return None;
+        }
+        let waits = self.must_commit() || self.intents.first().is_some() || self.record.leaving;
+        let change = (waits && self.record.retry_at > 0).then_some(self.record.retry_at);
+        let commit = self
+            .record
+            .commit_at
+            .map(|at| at.max(self.record.retry_at))
+            .filter(|_| self.must_commit());
+        let owed = self
+            .record
+            .owed
+            .values()
+            .map(|owed| owed.not_before.max(self.record.retry_at))
+            .min()
+            .filter(|_| !self.must_commit());
+        change.into_iter().chain(commit).chain(owed).min()
+    }
+
+    pub(super) fn draw_up(
+        &mut self,
+        cx: ConversationContext<'_>,
+        now: Millis,
+        rng: &mut dyn CryptoRng,
+        effects: &mut Effects,
+    ) -> Result<(), ConversationError> {
+        if let Phase::CatchingUp { epoch, since } = self.record.phase
+            && due(since.saturating_add(PATIENCE), now)
+        {
+            self.start_repair(now, epoch, effects);
+        }
+        if self.record.repair.is_some() {
+            return self.draw_repair(cx, now, rng);
+        }
+        let busy = self.record.work != Work::Idle || self.outbox.in_flight().is_some();
+        let open = self.record.phase == Phase::Open && self.record.stopped.is_none();
+        if busy || !open || !due(self.record.retry_at, now) {
+            return Ok(());
+        }
+        if self.record.leaving {
+            return self.draw_departure(cx, None, rng);
+        }
+        if self.record.departed.contains(cx.me) {
+            // Another client of this person left for all of them.
+            return Ok(());
+        }
+        if self.must_commit() {
+            let wanted = self.outbox.waiting() > 0 || self.intents.first().is_some();
+            if wanted || self.record.commit_at.is_none_or(|at| due(at, now)) {
+                let plan = self.cleanup();
+                self.commit_plan(cx, plan, None, Vec::new(), rng)?;
+            }
+            return Ok(());
+        }
+        self.draw_intents(cx, now, rng, effects)?;
+        let sends = self.outbox.waiting() > 0 && self.is_ready() && self.may(cx, Action::SendMessage).is_ok();
+        if self.record.work == Work::Idle && !sends {
+            self.draw_owed(cx, now, effects)?;
+        }
+        Ok(())
+    }
+
+    fn draw_intents(
+        &mut self,
+        cx: ConversationContext<'_>,
+        now: Millis,
+        rng: &mut dyn CryptoRng,
+        effects: &mut Effects,
+    ) -> Result<(), ConversationError> {
+        while let Some(stored) = self.intents.first().cloned() {
+            match self.goal(cx, &stored.intent) {
+                Goal::Reached => self.intent_done(stored.number, effects),
+                Goal::Owed(user) => {
+                    self.owe(user, now);
+                    self.intent_done(stored.number, effects);
+                }
+                Goal::Denied(reason) => self.intent_refused(stored.number, reason, effects),
+                Goal::Keys(user) => return self.ask_keys(cx, user, Some(stored.number)),
+                Goal::Commit(plan) => {
+                    return self.commit_plan(cx, *plan, Some(stored.number), Vec::new(), rng);
+                }
+                Goal::Leave => return self.draw_departure(cx, Some(stored.number), rng),
+            }
+        }
+        Ok(())
+    }
+
+    fn draw_owed(
+        &mut self,
+        cx: ConversationContext<'_>,
+        now: Millis,
+        effects: &mut Effects,
+    ) -> Result<(), ConversationError> {
+        self.drop_paid(cx);
+        let user = self
+            .record
+            .owed
+            .iter()
+            .find(|(_, owed)| due(owed.not_before, now))
+            .map(|(user, _)| user.clone());
+        let Some(user) = user else { return Ok(()) };
+        if let Err(reason) = self.may(cx, Action::AddClients(&user)) {
+            // Somebody else may add them, or a change of roles; it is not for this client any more.
+            self.record.owed.remove(&user);
+            let until = Millis::MAX;
+            effects
+                .events
+                .push(ConversationEvent::Waiting { user, reason, until });
+            return Ok(());
+        }
+        self.ask_keys(cx, user, None)
+    }
+
+    /// Takes note that somebody's clients are to be added, at once.
+    pub(super) fn owe(&mut self, user: sabir_wire::uri::UserUri, now: Millis) {
+        self.record.owed.entry(user).or_insert(Owed {
+            attempts: 0,
+            not_before: now,
+            reason: String::new(),
+        });
+    }
+
+    /// Forgets clients that need not be added any more.
+    pub(super) fn drop_paid(&mut self, cx: ConversationContext<'_>) {
+        if self.record.owed.is_empty() {
+            return;
+        }
+        let mut owed = std::mem::take(&mut self.record.owed);
+        owed.retain(|user, _| self.is_wanted(user) || self.is_owed(cx, user));
+        self.record.owed = owed;
+    }
+
+    fn is_owed(&self, cx: ConversationContext<'_>, user: &sabir_wire::uri::UserUri) -> bool {
+        let role = self.state.participant(user).map(|entry| entry.role_index);
+        user != cx.me
+            && role.is_some_and(|role| role != crate::room::BANNED)
+            && !self.record.departed.contains(user)
+            && !self.is_present(user)
+    }
+
+    /// Whether an intent is about to put somebody on the list.
+    fn is_wanted(&self, user: &sabir_wire::uri::UserUri) -> bool {
+        self.intents.iter().any(|stored| match &stored.intent {
+            Intent::Add { user: other, .. }
+            | Intent::Unban { user: other, .. }
+            | Intent::SetRole { user: other, .. } => other == user,
+            _ => false,
+        })
+    }
+
+    /// Ends intents at the head whose goal the room has reached.
+    pub(super) fn settle_intents(&mut self, cx: ConversationContext<'_>, now: Millis, effects: &mut Effects) {
+        if self.record.work != Work::Idle {
+            return;
+        }
+        while let Some(stored) = self.intents.first().cloned() {
+            match self.goal(cx, &stored.intent) {
+                Goal::Reached => self.intent_done(stored.number, effects),
+                Goal::Owed(user) => {
+                    self.owe(user, now);
+                    self.intent_done(stored.number, effects);
+                }
+                _ => return,
+            }
+        }
+    }
+
+    pub(super) fn intent_done(&mut self, number: u64, effects: &mut Effects) {
+        if let Some(stored) = self.intents.take(number, &mut effects.changes) {
+            let local_id = stored.local_id;
+            effects.events.push(ConversationEvent::IntentDone { local_id });
+        }
+    }
+
+    pub(super) fn intent_refused(&mut self, number: u64, reason: String, effects: &mut Effects) {
+        if let Some(stored) = self.intents.take(number, &mut effects.changes) {
+            let local_id = stored.local_id;
+            effects
+                .events
+                .push(ConversationEvent::IntentRefused { local_id, reason });
+        }
+    }
+
+    /// Sets the time at which proposals that wait are committed, by chance, so that not everybody does it at once.
+    pub(super) fn schedule_commit(&mut self, now: Millis, rng: &mut dyn CryptoRng) {
+        if !self.must_commit() {
+            self.record.commit_at = None;
+        } else if self.record.commit_at.is_none() {
+            let spread = rng.next_u64() % COMMIT_SPREAD.saturating_add(1);
+            self.record.commit_at = Some(now.saturating_add(spread));
+        }
+    }
+
+    /// This client is out of the room: nothing goes out any more, and what was to go out is told.
+    pub(super) fn close(&mut self, reason: &str, effects: &mut Effects) {
+        self.record.phase = Phase::Closed;
+        self.record.work = Work::Idle;
+        self.record.repair = None;
+        self.record.owed.clear();
+        self.record.commit_at = None;
+        self.record.leaving = false;
+        let changes: &mut RowChanges = &mut effects.changes;
+        if let Some(beside) = self.beside.take() {
+            crate::scope::drop_beside(&beside, changes);
+        }
+        for local_id in self.outbox.take_all(changes) {
+            effects.events.push(ConversationEvent::Unsent {
+                local_id,
+                reason: reason.to_owned(),
+            });
+        }
+        for stored in self.intents.take_all(changes) {
+            let local_id = stored.local_id;
+            effects.events.push(if stored.intent == Intent::Leave {
+                ConversationEvent::IntentDone { local_id }
+            } else {
+                ConversationEvent::IntentRefused {
+                    local_id,
+                    reason: reason.to_owned(),
+                }
+            });
+        }
+    }
+}
