@@ -73,7 +73,7 @@ impl From<ConversationError> for ClientError {
             ConversationError::UnknownProvider(domain) => Self::UnknownProvider(domain),
             ConversationError::TooLarge => Self::Text,
             ConversationError::Closed(reason) => Self::Closed(reason),
-            ConversationError::Refused(reason) => Self::Refused(reason),
+            ConversationError::NotAllowed(reason) | ConversationError::Refused(reason) => Self::Refused(reason),
             ConversationError::Stored(reason) | ConversationError::Internal(reason) => Self::Internal(reason),
         }
     }
