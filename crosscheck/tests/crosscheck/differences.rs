@@ -2,7 +2,6 @@
 //!
 //! * Theirs lacks suites: [`THEIRS_HAS_NO_GROUPS`], and all of P-521's keys.
 //! * Theirs takes points in compressed form, ours refuses them: RFC 9420 §5.1.1 and RFC 9180 §7.1.1 write points out.
-//! * Theirs refuses Ed25519 keys and signatures' `R` of small order, ours takes them as RFC 8032 §5.1.7 does.
 //! * Ours expands from a pseudorandom key shorter than a digest, theirs refuses; the library never asks for it.
 
 use openmls_rust_crypto::{OpenMlsRustCrypto, RustCrypto};
@@ -139,13 +138,45 @@ const GENERATOR: [u8; 32] = {
     point
 };
 
-/// A key of small order: with it `generator, 1` signs every message.
+/// A point of order 8 (the other three are it with its sign or with the complement of its `y`), and that complement.
+const OF_ORDER_8: [&str; 2] = [
+    "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+    "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+];
+
+/// Keys of small order: with the neutral element `generator, 1` signs every message, with the others one message in
+/// two, four or eight. RFC 8032 §5.1.7 allows to take them; neither does.
 #[test]
 fn ed25519_keys_of_small_order() {
     let mut signature = [GENERATOR, [0; 32]].concat();
     signature[32] = 1;
-    for message in [b"one".as_slice(), b"another"] {
-        assert_eq!(verdicts(message, &NEUTRAL, &signature), (true, false));
+    let edge = |first, middle, last| {
+        let mut point = [middle; 32];
+        (point[0], point[31]) = (first, last);
+        point
+    };
+    let mut keys = vec![
+        NEUTRAL,
+        edge(0x00, 0x00, 0x00),
+        edge(0xec, 0xff, 0x7f),
+        edge(0xed, 0xff, 0x7f),
+        edge(0xee, 0xff, 0x7f),
+    ];
+    for hex in OF_ORDER_8 {
+        let byte = |at: usize| u8::from_str_radix(&hex[2 * at..2 * at + 2], 16).unwrap();
+        keys.push(std::array::from_fn(byte));
+    }
+    for mut key in keys {
+        for sign in [0, 0x80] {
+            key[31] = (key[31] & 0x7f) | sign;
+            for message in 0..64_u8 {
+                assert_eq!(
+                    verdicts(&[message], &key, &signature),
+                    (false, false),
+                    "{key:02x?}"
+                );
+            }
+        }
     }
 }
 
@@ -159,7 +190,7 @@ fn ed25519_signatures_of_small_order() {
         )
         .unwrap();
     let signature = [NEUTRAL, modulo_order(&hash)].concat();
-    assert_eq!(verdicts(b"message", &GENERATOR, &signature), (true, false));
+    assert_eq!(verdicts(b"message", &GENERATOR, &signature), (false, false));
     assert_eq!(verdicts(b"another", &GENERATOR, &signature), (false, false));
 }
 

@@ -90,7 +90,7 @@ pub(crate) fn verify(
     signature: &[u8],
 ) -> Result<(), CryptoError> {
     let (algorithm, well_formed): (&dyn signature::VerificationAlgorithm, bool) = match scheme {
-        SignatureScheme::ED25519 => (&ED25519, public.len() == 32),
+        SignatureScheme::ED25519 => (&ED25519, public.len() == 32 && !says_little(public, signature)),
         SignatureScheme::ECDSA_SECP256R1_SHA256 => (&ECDSA_P256_SHA256_ASN1, is_point(public, 65)),
         SignatureScheme::ECDSA_SECP384R1_SHA384 => (&ECDSA_P384_SHA384_ASN1, is_point(public, 97)),
         SignatureScheme::ECDSA_SECP521R1_SHA512 => (&ECDSA_P521_SHA512_ASN1, is_point(public, 133)),
@@ -102,6 +102,46 @@ pub(crate) fn verify(
     UnparsedPublicKey::new(algorithm, public)
         .verify(data, signature)
         .map_err(|_| CryptoError::InvalidSignature)
+}
+
+/// The points of edwards25519 whose order divides 8, in every encoding, without the sign bit.
+const SMALL_ORDER: [[u8; 32]; 7] = [
+    edge(0x00, 0x00, 0x00),
+    edge(0x01, 0x00, 0x00),
+    [
+        0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef, 0x98, 0xf0, 0xd5,
+        0xdf, 0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53, 0xfc, 0x05,
+    ],
+    [
+        0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10, 0x67, 0x0f, 0x2a,
+        0x20, 0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac, 0x03, 0x7a,
+    ],
+    edge(0xec, 0xff, 0x7f),
+    edge(0xed, 0xff, 0x7f),
+    edge(0xee, 0xff, 0x7f),
+];
+
+const fn edge(first: u8, middle: u8, last: u8) -> [u8; 32] {
+    let mut point = [middle; 32];
+    point[0] = first;
+    point[31] = last;
+    point
+}
+
+/// Whether an Ed25519 key or a signature's `R` is of small order. Such a key signs everything with one signature.
+/// RFC 8032 §5.1.7 leaves it open whether they are refused, and implementations differ; a group in which some members
+/// take a commit that others refuse is split, so the stricter reading is the safe one.
+fn says_little(public: &[u8], signature: &[u8]) -> bool {
+    let small = |point: &[u8]| {
+        SMALL_ORDER.iter().any(|entry| {
+            let pairs = entry.iter().zip(point).enumerate();
+            point.len() == 32
+                && pairs.fold(0, |differs, (at, (a, b))| {
+                    differs | (a ^ if at == 31 { b & 0x7f } else { *b })
+                }) == 0
+        })
+    };
+    small(public) || signature.get(..32).is_some_and(small)
 }
 
 type EcdsaParameters = (
