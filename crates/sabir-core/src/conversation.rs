@@ -172,6 +172,8 @@ impl Conversation {
         let mut conversation = Self::new(room, group, state, record);
         conversation.saved = conversation.record.to_bytes();
         conversation.outbox = outbox;
+        let last = intents.iter().map(|intent| intent.after).max();
+        conversation.outbox.count_from(last.unwrap_or_default());
         conversation.intents = intents;
         conversation.beside = Some(rows_beside(rows)).filter(|rows| !rows.is_empty());
         conversation.was_ready = conversation.is_ready();

@@ -54,6 +54,8 @@ impl Conversation {
                         let event = self.own_message(cx, accepted, &bytes, frank.as_ref(), changes);
                         effects.events.push(event);
                     }
+                    // Who has left reads no more, whatever their provider still brings.
+                    Ok(Incoming::Message(_)) if self.record.leaving => {}
                     Ok(Incoming::Message(received)) => {
                         effects
                             .events

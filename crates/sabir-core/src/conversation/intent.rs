@@ -87,6 +87,8 @@ pub(super) struct Stored {
     pub(super) number: u64,
     pub(super) local_id: LocalId,
     pub(super) intent: Intent,
+    /// Messages of the outbox with smaller numbers were written before it.
+    pub(super) after: u64,
     /// How often the hub refused a commit for it that looked right from here.
     pub(super) refusals: u32,
 }
@@ -124,11 +126,12 @@ impl Intents {
         self.entries.iter().find(|entry| entry.number == number)
     }
 
-    pub(super) fn push(&mut self, local_id: LocalId, intent: Intent, changes: &mut RowChanges) {
+    pub(super) fn push(&mut self, local_id: LocalId, intent: Intent, after: u64, changes: &mut RowChanges) {
         let entry = Stored {
             number: self.next,
             local_id,
             intent,
+            after,
             refusals: 0,
         };
         self.next = self.next.saturating_add(1);
@@ -230,6 +233,7 @@ impl Encode for Stored {
         self.number.encode(out);
         out.extend_from_slice(&self.local_id);
         self.intent.encode(out);
+        self.after.encode(out);
         self.refusals.encode(out);
     }
 }
@@ -241,6 +245,7 @@ impl Decode for Stored {
             number: r.u64("number")?,
             local_id: r.array("local_id")?,
             intent: r.read_as("intent")?,
+            after: r.u64("after")?,
             refusals: r.u32("refusals")?,
         })
     }

@@ -10,7 +10,7 @@ use sabir_wire::content::{MimiContent, Origin, Salt};
 use sabir_wire::mls::MlsMessage;
 use sabir_wire::protocol::SubmitMessageRequest;
 
-use super::record::Phase;
+use super::record::{Phase, Work};
 use super::{Conversation, ConversationContext, ConversationError, Effects};
 use crate::Millis;
 use crate::frank;
@@ -65,6 +65,22 @@ impl Outbox {
             .iter()
             .filter(|entry| entry.accepted.is_none())
             .count()
+    }
+
+    /// Counts on from a number, where it is behind: what was sent is forgotten, and with it its number.
+    pub(super) fn count_from(&mut self, number: u64) {
+        self.next = self.next.max(number);
+    }
+
+    /// The number that the next message will have.
+    pub(super) fn next_number(&self) -> u64 {
+        self.next
+    }
+
+    /// The number of the first message that was not accepted yet.
+    pub(super) fn first_waiting(&self) -> Option<u64> {
+        let entry = self.entries.iter().find(|entry| entry.accepted.is_none())?;
+        Some(entry.number)
     }
 
     pub(super) fn in_flight(&self) -> Option<&[u8]> {
@@ -262,6 +278,15 @@ impl Conversation {
         let Some(entry) = next.filter(|entry| entry.sealed.is_none()) else {
             return Ok(());
         };
+        // What was written after an intent goes out after it, so that who was added can read it; unless the intent
+        // is held up.
+        let held = match &self.record.work {
+            Work::Keys { intent, .. } => intent.and_then(|number| self.intents.get(number)),
+            _ => None,
+        };
+        if held.is_some_and(|intent| intent.after <= entry.number) {
+            return Ok(());
+        }
         let internal = |error: &dyn std::fmt::Display| ConversationError::Internal(error.to_string());
         let content = MimiContent::from_bytes(&entry.content).map_err(|error| internal(&error))?;
         let tag = frank::franking_tag(&content.salt.0, &entry.content);

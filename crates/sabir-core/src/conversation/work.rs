@@ -1,7 +1,9 @@
 //! What this client does next: one change of the room at a time.
 //!
 //! Proposals that wait for a commit come first, since nothing can be encrypted while they do, and a change on top of
-//! them is drawn up once they are in. Then intents in their order, then messages, then clients that are owed.
+//! them is drawn up once they are in. Then intents and messages in the order in which they were written, then clients
+//! that are owed. An intent that is held up, by a refusal that is waited out or by a provider that does not answer for
+//! somebody's key packages, holds up no messages.
 
 use rand_core::CryptoRng;
 use sabir_mls::rows::RowChanges;
@@ -62,7 +64,8 @@ impl Conversation {
         self.check_intent(cx, &intent)
             .map_err(ConversationError::NotAllowed)?;
         let mut effects = Effects::default();
-        self.intents.push(local_id, intent, &mut effects.changes);
+        let after = self.outbox.next_number();
+        self.intents.push(local_id, intent, after, &mut effects.changes);
         Ok(self.finish(effects))
     }
 
@@ -175,8 +178,12 @@ impl Conversation {
             }
             return Ok(());
         }
-        self.draw_intents(cx, now, rng, effects)?;
         let sends = self.outbox.waiting() > 0 && self.is_ready() && self.may(cx, Action::SendMessage).is_ok();
+        let first = self.intents.first().map(|intent| intent.after);
+        // In the order of writing: who is added does not read what was written before.
+        if !sends || self.outbox.first_waiting() >= first {
+            self.draw_intents(cx, now, rng, effects)?;
+        }
         if self.record.work == Work::Idle && !sends {
             self.draw_owed(cx, now, effects)?;
         }

@@ -1,0 +1,335 @@
+//! Group rooms as their people see them: over three providers, with everything that goes on in a room and what a
+//! client makes of it.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs,
+    reason = "tests"
+)]
+
+mod town;
+#[path = "../../sabir-mls/tests/world/mod.rs"]
+mod world;
+
+use sabir_core::conversation::{ConversationError, ConversationEvent, Intent, Out, RequestKind, WaitsFor};
+use sabir_core::room::{ADMIN, BANNED, MEMBER, OWNER, READ_ONLY};
+use town::{Town, id};
+
+const FOUR: &[&str] = &["alice@a", "bob@b", "carol@c", "dave@b"];
+
+fn done(byte: u8) -> impl Fn(&ConversationEvent) -> bool {
+    move |event| matches!(event, ConversationEvent::IntentDone { local_id } if *local_id == id(byte))
+}
+
+fn removed(how: Out) -> impl Fn(&ConversationEvent) -> bool {
+    move |event| matches!(event, ConversationEvent::Removed { how: was, .. } if *was == how)
+}
+
+#[test]
+fn four_people_over_three_providers_talk() {
+    let mut town = Town::group(1, FOUR);
+    for name in ["alice", "bob", "carol", "dave"] {
+        town.say(name, &format!("{name} is here"));
+        town.settle();
+    }
+    let lines = town.clients["alice"].texts();
+    assert_eq!(lines.len(), 4);
+    for name in ["bob", "carol", "dave"] {
+        assert_eq!(town.clients[name].texts(), lines, "{name}");
+    }
+    assert_eq!(town.role_of("alice"), Some(OWNER));
+    assert_eq!(town.role_of("dave"), Some(MEMBER));
+    assert_eq!(town.hub().state().metadata.room_name, "friends");
+    for byte in *b"bcd" {
+        assert!(town.clients["alice"].saw(done(byte)));
+    }
+    assert!(town.clients["alice"].hers().intents().is_empty());
+    town.agree(&["alice", "bob", "carol", "dave"]);
+}
+
+#[test]
+fn what_was_written_after_an_addition_reaches_who_was_added() {
+    let mut town = Town::new(2, FOUR);
+    town.create_group("alice", "");
+    town.settle();
+    town.say("alice", "before");
+    town.settle();
+    town.add("alice", "bob", MEMBER);
+    town.say("alice", "welcome, bob");
+    town.settle();
+    assert_eq!(town.clients["bob"].texts(), ["welcome, bob"]);
+    assert_eq!(town.clients["alice"].texts(), ["before", "welcome, bob"]);
+}
+
+#[test]
+fn roles_names_removals_and_bans() {
+    let mut town = Town::group(3, FOUR);
+    let (bob, carol, dave) = (town.user("bob"), town.user("carol"), town.user("dave"));
+    // A member may not; an admin may.
+    let refused = town.intend("bob", id(1), Intent::Remove { user: dave.clone() });
+    assert!(
+        matches!(refused, Err(ConversationError::NotAllowed(_))),
+        "{refused:?}"
+    );
+    let admin = Intent::SetRole {
+        user: bob.clone(),
+        role: ADMIN,
+    };
+    town.intend("alice", id(2), admin).unwrap();
+    town.settle();
+    assert_eq!(town.role_of("bob"), Some(ADMIN));
+    let moved = |event: &ConversationEvent| {
+        matches!(event, ConversationEvent::RoleChanged { user, from: MEMBER, to: ADMIN, by: Some(by), .. }
+            if *user == bob && *by == town.clients["alice"].me)
+    };
+    assert!(town.clients["carol"].saw(moved));
+    let name = "Better friends".to_owned();
+    town.intend("bob", id(3), Intent::Rename { name }).unwrap();
+    town.intend("bob", id(4), Intent::Ban { user: dave.clone() })
+        .unwrap();
+    town.settle();
+    assert_eq!(town.role_of("dave"), Some(BANNED));
+    assert!(town.clients["dave"].saw(removed(Out::Banned)));
+    assert!(
+        town.clients["carol"].saw(
+            |event| matches!(event, ConversationEvent::Renamed { name, .. } if name == "Better friends")
+        )
+    );
+    town.agree(&["alice", "bob", "carol"]);
+    let again = town.intend(
+        "bob",
+        id(5),
+        Intent::Add {
+            user: dave.clone(),
+            role: MEMBER,
+        },
+    );
+    assert!(
+        matches!(again, Err(ConversationError::NotAllowed(_))),
+        "{again:?}"
+    );
+    let unban = Intent::Unban {
+        user: dave.clone(),
+        role: READ_ONLY,
+    };
+    town.intend("alice", id(6), unban).unwrap();
+    town.settle();
+    town.agree(&["alice", "bob", "carol", "dave"]);
+    assert!(matches!(
+        town.try_say("dave", "may I?"),
+        Err(ConversationError::NotAllowed(_))
+    ));
+    town.intend("alice", id(7), Intent::Remove { user: carol.clone() })
+        .unwrap();
+    town.settle();
+    assert!(town.clients["carol"].saw(removed(Out::Removed)));
+    town.agree(&["alice", "bob", "dave"]);
+    // What is done already is done.
+    town.intend("alice", id(8), Intent::Remove { user: carol })
+        .unwrap();
+    town.settle();
+    assert!(town.clients["alice"].saw(done(8)));
+    for byte in [3, 4] {
+        assert!(town.clients["bob"].saw(done(byte)));
+    }
+}
+
+#[test]
+fn the_last_owner_stays_and_two_leave_by_one_commit() {
+    let mut town = Town::group(4, FOUR);
+    let refused = town.intend("alice", id(1), Intent::Leave);
+    assert!(
+        matches!(refused, Err(ConversationError::NotAllowed(_))),
+        "{refused:?}"
+    );
+    let epoch = town.hub().epoch();
+    for who in ["bob", "carol"] {
+        town.intend(who, id(2), Intent::Leave).unwrap();
+        assert!(town.step(who));
+        assert!(town.clients[who].saw(done(2)), "the hub knows");
+        assert!(town.clients[who].hers().is_leaving());
+    }
+    town.settle();
+    assert_eq!(town.hub().epoch(), epoch + 1);
+    town.agree(&["alice", "dave"]);
+    let (bob, carol) = (town.user("bob"), town.user("carol"));
+    for who in ["bob", "carol"] {
+        assert!(town.clients[who].saw(removed(Out::Left)));
+        assert!(town.try_say(who, "too late").is_err());
+    }
+    for who in ["alice", "dave"] {
+        let left: Vec<_> = town.clients[who]
+            .events
+            .iter()
+            .filter_map(|event| match event {
+                ConversationEvent::MembersChanged { left, .. } => Some(left.clone()),
+                _ => None,
+            })
+            .flatten()
+            .map(|leaving| (leaving.user, leaving.by))
+            .collect();
+        assert_eq!(
+            left,
+            [
+                (bob.clone(), Some(bob.clone())),
+                (carol.clone(), Some(carol.clone()))
+            ]
+        );
+    }
+    let asked = town.requests.len();
+    town.settle_within(town::DAY);
+    assert_eq!(town.requests.len(), asked, "who is out asks for nothing more");
+}
+
+#[test]
+fn who_has_something_to_send_commits_a_departure_at_once() {
+    let mut town = Town::group(5, FOUR);
+    town.intend("bob", id(1), Intent::Leave).unwrap();
+    assert!(town.step("bob"));
+    assert!(town.deliver("dave"), "he learns of it");
+    let now = town.now;
+    town.say("dave", "farewell");
+    assert!(town.step("dave"), "the commit first");
+    town.work();
+    assert_eq!(town.now, now, "no time passed");
+    assert_eq!(town.clients["carol"].texts(), ["farewell"]);
+    assert!(town.clients["bob"].texts().is_empty());
+    town.settle();
+    town.agree(&["alice", "carol", "dave"]);
+}
+
+#[test]
+fn of_two_commits_at_once_one_wins_and_the_other_is_made_again() {
+    let mut town = Town::group(6, FOUR);
+    let bob = town.user("bob");
+    let admin = Intent::SetRole {
+        user: bob,
+        role: ADMIN,
+    };
+    town.intend("alice", id(1), admin).unwrap();
+    town.settle();
+    let name = |name: &str| Intent::Rename {
+        name: name.to_owned(),
+    };
+    town.intend("alice", id(2), name("one")).unwrap();
+    town.intend("bob", id(3), name("two")).unwrap();
+    for line in ["first", "second"] {
+        town.say("bob", line);
+    }
+    let hers = town.draw_up("alice").unwrap();
+    let his = town.draw_up("bob").unwrap();
+    assert_eq!((hers.kind, his.kind), (RequestKind::Update, RequestKind::Update));
+    assert_eq!(town.clients["bob"].hers().intents()[0].waits_for, WaitsFor::Hub);
+    let answer = town.request("alice", &hers);
+    town.answer("alice", &hers, &answer);
+    let answer = town.request("bob", &his);
+    town.answer("bob", &his, &answer);
+    town.settle();
+    assert!(town.clients["alice"].saw(done(2)) && town.clients["bob"].saw(done(3)));
+    assert_eq!(town.hub().state().metadata.room_name, "two");
+    assert_eq!(town.clients["carol"].texts(), ["first", "second"]);
+    town.agree(&["alice", "bob", "carol", "dave"]);
+}
+
+#[test]
+fn a_repeat_gets_its_first_answer() {
+    let mut town = Town::group(7, FOUR);
+    let name = "again".to_owned();
+    town.intend("alice", id(1), Intent::Rename { name }).unwrap();
+    let request = town.draw_up("alice").unwrap();
+    let first = town.request("alice", &request);
+    // The answer is lost; the echo may be there before the repeat.
+    town.restart();
+    let again = town.draw_up("alice").unwrap();
+    assert_eq!(request, again);
+    assert_eq!(first, town.request("alice", &again));
+    town.settle();
+    assert!(town.clients["alice"].saw(done(1)));
+    town.agree(&["alice", "bob", "carol", "dave"]);
+}
+
+#[test]
+fn without_key_packages_somebody_is_on_the_list_and_comes_in_later() {
+    let mut town = Town::new(8, FOUR);
+    town.clients.get_mut("carol").unwrap().published.clear();
+    town.create_group("alice", "friends");
+    for name in ["carol", "bob"] {
+        town.add("alice", name, MEMBER);
+    }
+    town.say("alice", "hello");
+    town.work();
+    for byte in *b"bc" {
+        assert!(town.clients["alice"].saw(done(byte)));
+    }
+    assert_eq!(town.role_of("carol"), Some(MEMBER));
+    assert_eq!(town.clients["bob"].texts(), ["hello"]);
+    let awaited: Vec<_> = town.clients["alice"].hers().awaited().collect();
+    assert_eq!(awaited.len(), 1);
+    // The waits grow, and survive a restart.
+    let asked = town.requests.len();
+    town.settle_within(town::DAY);
+    let tries = town.requests.len() - asked;
+    assert!((100..200).contains(&tries), "{tries} tries in a day");
+    town.restart();
+    town.publish("carol", 1);
+    town.settle_within(town::DAY);
+    town.say("alice", "at last");
+    town.settle();
+    assert_eq!(town.clients["carol"].texts(), ["at last"]);
+    town.agree(&["alice", "bob", "carol"]);
+}
+
+#[test]
+fn a_provider_that_cannot_be_reached_holds_up_nothing() {
+    let mut town = Town::group(9, &["alice@a", "bob@b"]);
+    town.person("carol@c");
+    town.add("alice", "carol", MEMBER);
+    let request = town.draw_up("alice").unwrap();
+    assert_eq!(request.kind, RequestKind::KeyMaterial);
+    town.with("alice", |conversation, cx, now, rng| {
+        Ok(((), conversation.unreachable(cx, now, &request, rng)?))
+    })
+    .unwrap();
+    town.say("alice", "meanwhile");
+    town.work();
+    assert_eq!(town.clients["bob"].texts(), ["meanwhile"]);
+    assert_eq!(town.role_of("carol"), Some(MEMBER));
+    town.settle();
+    town.agree(&["alice", "bob", "carol"]);
+}
+
+#[test]
+fn engines_that_restart_after_every_step_lose_nothing() {
+    let mut town = Town::new(10, FOUR);
+    town.create_group("alice", "friends");
+    for name in ["bob", "carol", "dave"] {
+        town.add("alice", name, MEMBER);
+    }
+    town.say("alice", "hello");
+    let names = ["alice", "bob", "carol", "dave"];
+    let mut idle = 0;
+    while idle < 3 {
+        let mut busy = false;
+        for name in names {
+            busy |= town.step(name);
+            town.restart();
+            busy |= town.deliver(name);
+            town.restart();
+        }
+        idle = if busy { 0 } else { idle + 1 };
+    }
+    town.intend("dave", id(1), Intent::Leave).unwrap();
+    for _ in 0..20 {
+        for name in names {
+            town.step(name);
+            town.restart();
+            town.deliver(name);
+            town.restart();
+        }
+        town.now += 1_000;
+    }
+    town.agree(&["alice", "bob", "carol"]);
+    assert_eq!(town.clients["carol"].texts(), ["hello"]);
+}
