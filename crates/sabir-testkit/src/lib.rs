@@ -14,6 +14,7 @@ pub mod load;
 mod pki;
 mod profile;
 mod provider;
+pub mod sim;
 pub mod story;
 mod town;
 

@@ -1,0 +1,107 @@
+//! Lives through simulated worlds: `cargo xtask sim`.
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a tool talks to the terminal"
+)]
+
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use sabir_testkit::sim;
+
+const HELP: &str = "\
+usage: cargo xtask sim [--seeds N] [--from S] | --replay S
+
+  --seeds N    worlds to live through, 200 unless given
+  --from S     the first seed, 0 unless given
+  --replay S   tells the story of one world
+";
+
+#[derive(Debug, Clone, Copy)]
+enum Wish {
+    Seeds { count: u64, from: u64 },
+    Replay(u64),
+}
+
+fn main() -> ExitCode {
+    let wish = match parse(&std::env::args().skip(1).collect::<Vec<_>>()) {
+        Ok(wish) => wish,
+        Err(message) => {
+            eprint!("error: {message}\n{HELP}");
+            return ExitCode::from(2);
+        }
+    };
+    let well = match wish {
+        Wish::Seeds { count, from } => seeds(count, from),
+        Wish::Replay(seed) => replay(seed),
+    };
+    if well {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+fn parse(arguments: &[String]) -> Result<Wish, String> {
+    let (mut count, mut from) = (200, 0);
+    let mut arguments = arguments.iter();
+    while let Some(argument) = arguments.next() {
+        let mut number = || {
+            let value = arguments.next().ok_or(format!("{argument} wants a number"))?;
+            value
+                .parse::<u64>()
+                .map_err(|_| format!("`{value}` is no number"))
+        };
+        match argument.as_str() {
+            "--seeds" => count = number()?,
+            "--from" => from = number()?,
+            "--replay" => return Ok(Wish::Replay(number()?)),
+            other => return Err(format!("unknown argument `{other}`")),
+        }
+    }
+    Ok(Wish::Seeds { count, from })
+}
+
+fn seeds(count: u64, from: u64) -> bool {
+    let began = Instant::now();
+    let (mut entries, mut requests, mut deaths, mut lost) = (0, 0, 0, 0);
+    let mut lasted = Duration::ZERO;
+    for seed in from..from.saturating_add(count) {
+        let outcome = sim::run(seed, None, false);
+        if let Some(wrong) = outcome.wrong {
+            println!("seed {seed}: {wrong}");
+            println!("hint: `cargo xtask sim --replay {seed}` tells its story");
+            return false;
+        }
+        entries += outcome.entries;
+        requests += outcome.requests;
+        deaths += outcome.deaths;
+        lost += outcome.lost;
+        lasted += outcome.lasted;
+    }
+    println!(
+        "{count} worlds from seed {from}: {entries} entries, {requests} requests, {lost} lost, {deaths} deaths, {} \
+         virtual hours, in {:.1} s; nothing wrong",
+        lasted.as_secs() / 3600,
+        began.elapsed().as_secs_f64()
+    );
+    true
+}
+
+fn replay(seed: u64) -> bool {
+    let outcome = sim::run(seed, None, true);
+    match outcome.wrong {
+        Some(wrong) => {
+            println!("seed {seed}: {wrong}");
+            false
+        }
+        None => {
+            println!(
+                "seed {seed}: {} entries, {} texts, {} requests, {} lost, {} deaths; nothing wrong",
+                outcome.entries, outcome.texts, outcome.requests, outcome.lost, outcome.deaths
+            );
+            true
+        }
+    }
+}

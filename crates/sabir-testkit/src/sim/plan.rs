@@ -1,0 +1,178 @@
+//! What a seed's world is like, and what befalls it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sabir_wire::uri::{Domain, RoomUri};
+use tokio::time::sleep;
+
+use super::client::{Client, Person};
+use super::fate::Fate;
+use super::network::Weather;
+use super::store::{Blow, Moment};
+use super::world::World;
+
+/// Size and temper of a world.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Plan {
+    pub(super) providers: usize,
+    pub(super) people: usize,
+    /// Things that people do.
+    pub(super) deeds: u64,
+    /// Longest time between two of them, in milliseconds.
+    pub(super) leisure: u64,
+    pub(super) weather: Weather,
+    /// Time between two blows of fate at least, in milliseconds; none where it is 0.
+    pub(super) blows: u64,
+    /// People with two devices, of a thousand.
+    pub(super) second_devices: u64,
+}
+
+impl Plan {
+    /// The plan of a seed: most worlds are small, few are large; some are calm, and in some a deed takes hours.
+    pub(super) fn of(seed: u64) -> Self {
+        let fate = Fate::new(seed, "plan");
+        let (providers, people, deeds) = match fate.below(100) {
+            0..80 => (2, fate.between(2, 4), fate.between(6, 16)),
+            80..97 => (fate.between(2, 4), fate.between(4, 8), fate.between(14, 30)),
+            _ => (fate.between(4, 6), fate.between(12, 24), fate.between(30, 60)),
+        };
+        let leisure = *fate.one_of(&[200, 2_000, 2_000, 20_000, 3_600_000]).unwrap();
+        let weather = match fate.below(4) {
+            0 => Weather {
+                latency: 20,
+                ..Weather::default()
+            },
+            1 => Weather {
+                latency: 400,
+                lost_requests: 20,
+                lost_answers: 20,
+                repeated: 20,
+            },
+            _ => Weather {
+                latency: fate.between(5, 3_000),
+                lost_requests: fate.between(0, 150),
+                lost_answers: fate.between(0, 150),
+                repeated: fate.between(0, 100),
+            },
+        };
+        Self {
+            providers: usize::try_from(providers).unwrap(),
+            people: usize::try_from(people).unwrap(),
+            deeds,
+            leisure,
+            weather,
+            blows: *fate.one_of(&[0, 1_000, 4_000, 15_000]).unwrap(),
+            second_devices: *fate.one_of(&[0, 0, 300]).unwrap(),
+        }
+    }
+}
+
+const NAMES: [&str; 24] = [
+    "alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi", "ivan", "judy", "karl", "laura",
+    "mike", "nina", "oscar", "peggy", "quinn", "rosa", "sybil", "trent", "uma", "victor", "wendy", "yara",
+];
+
+/// Makes accounts, one provider after the other.
+pub(super) async fn settle(world: &Arc<World>, plan: &Plan) {
+    for provider in world.providers.values() {
+        provider.boot(world);
+    }
+    let fate = Fate::new(world.seed, "people");
+    let homes: Vec<Domain> = world.providers.keys().cloned().collect();
+    for (number, name) in NAMES.into_iter().take(plan.people).enumerate() {
+        let home = homes.get(number % homes.len()).unwrap();
+        let devices = if fate.happens(plan.second_devices) { 2 } else { 1 };
+        for client in Person::join(world, home, name, devices).await.clients {
+            world.add(Arc::clone(&client));
+            client.boot();
+        }
+    }
+    // Key packages are published, or people could not reach each other at first.
+    sleep(Duration::from_secs(5)).await;
+}
+
+/// What people do.
+pub(super) async fn live(world: Arc<World>, plan: Plan) {
+    let fate = Fate::new(world.seed, "deeds");
+    let clients = world.clients();
+    let mut rooms: Vec<(Arc<Client>, RoomUri)> = Vec::new();
+    for number in 0..plan.deeds {
+        sleep(fate.wait(0, plan.leisure)).await;
+        let client = fate.one_of(&clients).unwrap();
+        let text = format!("text {number} of {}", client.name);
+        let writes_on = fate.happens(600);
+        let room = fate.one_of(&rooms).filter(|_| writes_on).cloned();
+        let written = match room {
+            Some((author, room)) => {
+                let text = format!("text {number} of {}", author.name);
+                author.write(&room, &text).map(|()| None)
+            }
+            None => {
+                let peer = fate.one_of(&clients).unwrap();
+                if peer.user == client.user {
+                    continue;
+                }
+                if fate.happens(150) {
+                    // Both at once.
+                    let back = format!("text {number} of {}, at once", peer.name);
+                    if let Ok(room) = peer.write_to(&client.user, &back) {
+                        rooms.push((Arc::clone(peer), room));
+                    }
+                }
+                client
+                    .write_to(&peer.user, &text)
+                    .map(|room| Some((Arc::clone(client), room)))
+            }
+        };
+        match written {
+            Ok(new) => rooms.extend(new),
+            Err(fault) => world.say(&client.name, &format!("cannot write: {fault:?}")),
+        }
+    }
+}
+
+/// What befalls processes and links.
+pub(super) async fn befall(world: Arc<World>, plan: Plan) {
+    if plan.blows == 0 {
+        return std::future::pending().await;
+    }
+    let fate = Fate::new(world.seed, "blows");
+    let domains: Vec<Domain> = world.providers.keys().cloned().collect();
+    let clients = world.clients();
+    loop {
+        sleep(fate.wait(plan.blows, plan.blows * 3)).await;
+        let domain = fate.one_of(&domains).unwrap();
+        let client = fate.one_of(&clients).unwrap();
+        let moment = *fate.one_of(&[Moment::Before, Moment::After]).unwrap();
+        let nth = fate.between(1, 6);
+        match fate.below(10) {
+            0..3 => world.provider(domain).strike(nth, Blow::Kill(moment)),
+            3 => world.provider(domain).strike(nth, Blow::Fail(moment)),
+            4..7 => client.strike(nth, moment),
+            7 => {
+                let time = fate.wait(1_000, 120_000);
+                world.say(
+                    &client.name,
+                    &format!("is cut off from {} for {time:?}", client.home),
+                );
+                world.network.cut(&client.name, client.home.as_str(), time);
+            }
+            8 => {
+                let other = fate.one_of(&domains).unwrap();
+                let time = fate.wait(1_000, 300_000);
+                world.say(domain.as_str(), &format!("is cut off from {other} for {time:?}"));
+                world.network.cut(domain.as_str(), other.as_str(), time);
+            }
+            _ => {
+                let other = fate.one_of(&domains).unwrap();
+                let time = fate.wait(1_000, 60_000);
+                world.say(
+                    domain.as_str(),
+                    &format!("and {other} are held back for {time:?}"),
+                );
+                world.network.hold(domain.as_str(), other.as_str(), time);
+            }
+        }
+    }
+}
