@@ -26,8 +26,7 @@ pub use group_info::{ENCRYPTION_LABEL, REQUEST_LABEL, RESPONSE_LABEL, no_such_ro
 use std::collections::{BTreeMap, BTreeSet};
 
 use rand_core::CryptoRng;
-use sabir_mls::group::MemberLeaf;
-use sabir_mls::identity::{ClientCredential, ServerCredential, TrustAnchors};
+use sabir_mls::identity::{ServerCredential, TrustAnchors};
 use sabir_mls::keys::SigningKey;
 use sabir_mls::observer::Observer;
 use sabir_mls::rows::{RowChanges, Rows};
@@ -225,7 +224,7 @@ impl Hub {
             .map_err(|error| stored(&error))?;
         let record = Record::read(rows).map_err(|error| stored(&error))?;
         let state = read_state(&observer).map_err(|error| stored(&error))?;
-        let leaves = leaves(observer.members())?;
+        let leaves = leaves(&observer)?;
         Ok(Self::new(room, observer, state, leaves, record))
     }
 
@@ -311,16 +310,13 @@ fn read_state(observer: &Observer) -> Result<RoomState, StateError> {
     RoomState::read(|component| observer.component(component))
 }
 
-fn leaves(members: impl Iterator<Item = MemberLeaf>) -> Result<BTreeMap<u32, LeafClient>, HubError> {
-    members
-        .map(|member| {
-            let credential = ClientCredential::parse(&member.credential)
-                .map_err(|error| HubError::Stored(error.to_string()))?;
-            let (client, user) = (
-                credential.claimed_client().clone(),
-                credential.claimed_user().clone(),
-            );
-            Ok((member.leaf, LeafClient { client, user }))
+fn leaves(observer: &Observer) -> Result<BTreeMap<u32, LeafClient>, HubError> {
+    let strange = || HubError::Stored("a member's credential names no client".to_owned());
+    observer
+        .clients()
+        .map(|(leaf, claims)| {
+            let (client, user) = claims.ok_or_else(strange)?;
+            Ok((leaf, LeafClient { client, user }))
         })
         .collect()
 }

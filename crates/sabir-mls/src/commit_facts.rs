@@ -268,22 +268,21 @@ pub(crate) fn read(
             other => facts.others.push(other.proposal_type().into()),
         }
     }
-    judge_continuity(&mut facts, group);
+    judge_continuity(&mut facts, group, provider);
     Ok(facts)
 }
 
 /// A person is in a group under one identity key: a new leaf under another one is refused, whatever the provider
 /// attests, or a provider could add a reader in the person's name. The leaves that are there were verified when
 /// they came in; whether their CA is still known is not asked.
-fn judge_continuity(facts: &mut CommitFacts, group: &PublicGroup) {
+fn judge_continuity(facts: &mut CommitFacts, group: &PublicGroup, provider: &Provider) {
     if facts.leaves().next().is_none() {
         return;
     }
     let mut known: BTreeMap<UserUri, BTreeSet<[u8; 32]>> = BTreeMap::new();
     for member in group.members() {
-        if let Ok(old) = ClientCredential::parse(member.credential.serialized_content()) {
-            let keys = known.entry(old.claimed_user().clone()).or_default();
-            keys.insert(*old.claimed_identity_key());
+        if let Some(old) = provider.claims().of(member.credential.serialized_content()) {
+            known.entry(old.user).or_default().insert(old.identity_key);
         }
     }
     let path = facts.path_leaf.iter_mut();

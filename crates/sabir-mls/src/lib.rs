@@ -14,6 +14,7 @@
 //! paths; both are contained here, and neither changes what comes out.
 
 pub mod app_data;
+mod claims;
 mod commit_facts;
 mod error;
 pub mod group;

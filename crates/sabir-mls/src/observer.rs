@@ -12,6 +12,7 @@ use openmls::prelude::{
 };
 use rand_core::CryptoRng;
 use sabir_wire::mls::ComponentId;
+use sabir_wire::uri::{ClientUri, UserUri};
 
 use crate::app_data::{AppDataOperation, ComponentRules};
 use crate::commit_facts::{self, CommitFacts, Judge, LeafFact};
@@ -254,6 +255,7 @@ impl Observer {
         self.group
             .merge_commit(self.provider.storage(), commit.staged)
             .map_err(MlsError::internal)?;
+        self.provider.claims().bound(self.group.members().count());
         match ratchet_tree {
             Some(given) if given != self.ratchet_tree()? => Err(MlsError::RatchetTree),
             _ => Ok(()),
@@ -341,6 +343,15 @@ impl Observer {
             leaf: member.index.u32(),
             credential: member.credential.serialized_content().to_vec(),
             signature_key: member.signature_key,
+        })
+    }
+
+    /// The client and user each member's credential claims, ascending by leaf; `None` where it does not have our
+    /// form. They were proved when they came in.
+    pub fn clients(&self) -> impl Iterator<Item = (u32, Option<(ClientUri, UserUri)>)> + '_ {
+        self.group.members().map(|member| {
+            let claim = self.provider.claims().of(member.credential.serialized_content());
+            (member.index.u32(), claim.map(|claim| (claim.client, claim.user)))
         })
     }
 

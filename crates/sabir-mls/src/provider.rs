@@ -26,6 +26,7 @@ use zeroize::Zeroizing;
 pub use self::crypto::{Crypto, SUITES};
 pub use self::rand::{NoRandomness, Rand};
 pub use self::storage::{Overlay, StorageError};
+use crate::claims::Claims;
 use crate::rows::{RowChanges, Rows};
 
 /// An OpenMLS provider for the calls that one seed is meant for.
@@ -34,6 +35,8 @@ pub struct Provider {
     crypto: Crypto,
     rand: Rand,
     storage: Overlay,
+    /// Credentials that were read.
+    claims: Claims,
 }
 
 impl Provider {
@@ -44,6 +47,7 @@ impl Provider {
             crypto,
             rand,
             storage: Overlay::new(rows),
+            claims: Claims::default(),
         }
     }
 
@@ -54,12 +58,18 @@ impl Provider {
             crypto: Crypto::without_randomness(),
             rand: Rand::none(),
             storage: Overlay::new(Rows::new()),
+            claims: Claims::default(),
         }
     }
 
     /// Takes a new seed from `rng` for the next call and keeps the storage.
     pub fn reseed(&mut self, rng: &mut dyn CryptoRng) {
         (self.crypto, self.rand) = seeded(rng);
+    }
+
+    /// The memory of credentials that were read.
+    pub(crate) fn claims(&self) -> &Claims {
+        &self.claims
     }
 
     /// A copy of what changed in storage; see [`Overlay::changes`].

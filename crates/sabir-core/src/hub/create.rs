@@ -127,7 +127,7 @@ fn try_create(
     check_hub(cx, facts.hub_sender.as_deref()).map_err(invalid)?;
     let state = read_state(&observer).map_err(|error| Refusal::Invalid(error.to_string()))?;
     check_state(cx, &observer, &state, request, client.user()).map_err(invalid)?;
-    let leaves = leaves(observer.members()).map_err(|error| Refusal::Invalid(error.to_string()))?;
+    let leaves = leaves(&observer).map_err(|error| Refusal::Invalid(error.to_string()))?;
     let mut record = Record {
         last_accepted: now,
         group_info,

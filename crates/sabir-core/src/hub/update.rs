@@ -271,7 +271,7 @@ impl Hub {
     ) -> Result<(RoomState, BTreeMap<u32, LeafClient>, Waiting, Merged), Refused> {
         let state = read_state(&self.observer)
             .map_err(|error| Refused::Fault(HubError::Internal(error.to_string())))?;
-        let leaves = leaves(self.observer.members()).map_err(Refused::Fault)?;
+        let leaves = leaves(&self.observer).map_err(Refused::Fault)?;
         let welcome = welcome
             .map(|welcome| self.welcome_event(accepted, welcome, welcome_to))
             .transpose()
