@@ -1,4 +1,4 @@
 //! Fuzzes the target of this name.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| sabir_fuzz::run("wire_client_api", data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| sabir_fuzz::list::run("wire_client_api", data));

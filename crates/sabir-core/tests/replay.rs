@@ -13,15 +13,26 @@
 use std::fs;
 use std::path::Path;
 
+use list::TARGETS;
 use rand_chacha::ChaCha8Rng;
 use rand_core::{RngCore as _, SeedableRng as _};
-use targets::TARGETS;
 
-#[path = "../../../fuzz/src/lib.rs"]
-mod targets;
+#[path = "../../../fuzz/src/content.rs"]
+mod content;
+#[path = "../../../fuzz/src/genuine.rs"]
+mod genuine;
+mod group_support;
+#[path = "../../../fuzz/src/list.rs"]
+mod list;
+#[path = "../../../fuzz/src/provider.rs"]
+mod provider;
+#[path = "../../../fuzz/src/wire.rs"]
+mod wire;
+#[path = "../../sabir-mls/tests/world/mod.rs"]
+mod world;
 
 /// How many damaged copies of each input are tried, beside the input itself.
-const DAMAGED: usize = 2_000;
+const DAMAGED: usize = 200;
 
 /// Inputs of a target: `corpus/NAME/*`, in the order of their names.
 fn corpus(name: &str) -> Vec<(String, Vec<u8>)> {

@@ -69,6 +69,8 @@ pub struct Scene {
     pub routes: BTreeMap<Vec<u8>, Route>,
     pub members: BTreeMap<&'static str, Member>,
     pub last: PublicState,
+    /// The encoded request that made the room.
+    pub creation: Vec<u8>,
     pub now: u64,
 }
 
@@ -158,6 +160,7 @@ impl Scene {
             routes: BTreeMap::new(),
             members,
             last,
+            creation: request.to_bytes(),
             now,
             world,
         }
@@ -511,8 +514,14 @@ impl Scene {
 
     /// Encrypts and sends an application message; what the hub made of it, and who gets it.
     pub fn says(&mut self, name: &'static str) -> (SubmitMessageResponse, Effects) {
-        let mut rng = self.rng();
         let origin = self.origin(name);
+        let request = self.message(name);
+        self.submit(&origin, request)
+    }
+
+    /// Encrypts an application message.
+    pub fn message(&mut self, name: &'static str) -> SubmitMessageRequest {
+        let mut rng = self.rng();
         let member = self.members.get_mut(name).unwrap();
         let group = member.group.as_mut().unwrap();
         let tag = FrankAad {
@@ -520,11 +529,10 @@ impl Scene {
         };
         let aad = vec![(ComponentId::FRANK_AAD.0, tag.to_bytes())];
         let message = group.encrypt(&member.device, aad, b"hello", &mut rng).unwrap();
-        let request = SubmitMessageRequest {
+        SubmitMessageRequest {
             app_message: MlsMessage::from_bytes(&message).unwrap(),
             sending_uri: member.user.clone(),
-        };
-        self.submit(&origin, request)
+        }
     }
 
     pub fn submit(
@@ -572,7 +580,8 @@ impl Scene {
         GroupInfoRatchetTreeTbe::from_bytes(&plain).unwrap()
     }
 
-    fn asks_group_info(&mut self, name: &str) -> (GroupInfoOutcome, HpkeKeyPair) {
+    /// A signed request for the GroupInfo, and the key that opens the answer.
+    pub fn group_info_request(&mut self, name: &str) -> (GroupInfoRequest, HpkeKeyPair) {
         let mut rng = self.rng();
         let key = suite::hpke_key_pair(1, &mut rng).unwrap();
         let member = &self.members[name];
@@ -591,6 +600,12 @@ impl Scene {
             .key
             .sign_with_label(GroupInfoRequest::SIGNATURE_LABEL, &request.tbs())
             .unwrap();
+        (request, key)
+    }
+
+    fn asks_group_info(&mut self, name: &str) -> (GroupInfoOutcome, HpkeKeyPair) {
+        let (request, key) = self.group_info_request(name);
+        let mut rng = self.rng();
         let cx = HubContext {
             identity: &self.identity,
             anchors: &self.world.anchors,
