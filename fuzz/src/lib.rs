@@ -19,12 +19,15 @@
     reason = "a target reports by panicking"
 )]
 
+mod client;
 mod content;
 mod genuine;
 #[path = "../../crates/sabir-core/tests/group_support/mod.rs"]
 mod group_support;
 pub mod list;
 mod provider;
+#[path = "../../crates/sabir-core/tests/town/mod.rs"]
+mod town;
 mod wire;
 #[path = "../../crates/sabir-mls/tests/world/mod.rs"]
 mod world;

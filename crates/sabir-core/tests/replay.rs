@@ -6,6 +6,7 @@
     clippy::expect_used,
     clippy::cast_possible_truncation,
     unreachable_pub,
+    clippy::disallowed_methods,
     dead_code,
     reason = "tests"
 )]
@@ -17,6 +18,8 @@ use list::TARGETS;
 use rand_chacha::ChaCha8Rng;
 use rand_core::{RngCore as _, SeedableRng as _};
 
+#[path = "../../../fuzz/src/client.rs"]
+mod client;
 #[path = "../../../fuzz/src/content.rs"]
 mod content;
 #[path = "../../../fuzz/src/genuine.rs"]
@@ -26,6 +29,7 @@ mod group_support;
 mod list;
 #[path = "../../../fuzz/src/provider.rs"]
 mod provider;
+mod town;
 #[path = "../../../fuzz/src/wire.rs"]
 mod wire;
 #[path = "../../sabir-mls/tests/world/mod.rs"]
