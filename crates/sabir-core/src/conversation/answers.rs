@@ -11,6 +11,9 @@ use super::{Conversation, ConversationContext, ConversationError, Effects, Reque
 use crate::Millis;
 use crate::room::RoomKind;
 
+/// Why sending stopped, where the hub said no.
+pub(super) const NOT_TAKEN: &str = "the hub does not let you send here";
+
 impl Conversation {
     /// Takes the answer to `request`. An answer to a request that is no longer outstanding changes nothing.
     ///
@@ -113,7 +116,7 @@ impl Conversation {
             SubmitMessageResponse::NotAllowed => {
                 // Nobody got it, and it stays: a person decides when to try again, and the room may change.
                 self.outbox.unseal(&mut effects.changes);
-                let reason = "the hub does not let you send here".to_owned();
+                let reason = NOT_TAKEN.to_owned();
                 self.record.stop(&reason);
                 let alarm = Alarm::SendingRefused { reason };
                 effects.events.push(ConversationEvent::Alarm(alarm));

@@ -186,8 +186,9 @@ pub enum Alarm {
     BadCommit {
         /// What is wrong.
         reason: String,
-        /// Who made the commit, where their signature proves it. The hub cannot check all of a commit, so a
-        /// member's client can harm others by it.
+        /// Whose commit it is, where their signature proves it. No provider can check all of a commit, so a member's
+        /// client can harm others by it; but the signature does not cover the commit's tags, which a provider on the
+        /// way could have altered: it is a hint at them, and a proof only of whose commit it is.
         by: Option<UserUri>,
     },
     /// The provider refused the room or the commit.

@@ -12,6 +12,7 @@ use sabir_wire::mls::{ComponentId, MlsMessage};
 use sabir_wire::protocol::{FanoutBody, FanoutMessage, Frank};
 use sabir_wire::uri::{ClientUri, UserUri};
 
+use super::answers::NOT_TAKEN;
 use super::event::{Alarm, ConversationEvent, FrankState, MessageEvent};
 use super::record::{Phase, Work};
 use super::{Conversation, ConversationContext, ConversationError, Effects};
@@ -274,6 +275,11 @@ impl Conversation {
             return Ok(());
         }
         self.read_state()?;
+        let role = |state: &RoomState| state.participant(cx.me).map(|entry| entry.role_index);
+        if role(&old) != role(&self.state) && self.record.stopped.as_deref() == Some(NOT_TAKEN) {
+            // The reason is known now, and the role decides from here on.
+            self.record.stopped = None;
+        }
         effects.events.extend(self.members(before, accepted));
         // The commit took the epoch for which this client's own change was; what was asked of it may be done now.
         if !matches!(self.record.work, Work::Keys { .. }) {

@@ -113,6 +113,10 @@ impl Conversation {
         let (entered, accepted) = open(cx, &self.room, rows, entry, rng)?;
         let mut effects = Effects::default();
         let lost = self.record.phase != Phase::Closed;
+        if !lost {
+            // What stopped this client is over with its old membership; what is wrong with the new one is told anew.
+            self.record.stopped = None;
+        }
         let fresh = entered.group.rows();
         self.take_place(cx, now, entered, &fresh, (lost, accepted), rng, &mut effects)?;
         Ok(self.finish(effects))

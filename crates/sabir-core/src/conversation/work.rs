@@ -6,6 +6,7 @@
 //! somebody's key packages, holds up no messages.
 
 use rand_core::CryptoRng;
+use sabir_mls::identity::ClientCredential;
 use sabir_mls::rows::RowChanges;
 
 use super::goal::Goal;
@@ -123,7 +124,7 @@ impl Conversation {
             Phase::Open if self.record.stopped.is_none() && self.record.work == Work::Idle => {}
             _ => return None,
         }
-        if self.outbox.in_flight().is_some() {
+        if self.outbox.in_flight().is_some() || self.is_cut_off() {
             return None;
         }
         let waits = self.must_commit() || self.intents.first().is_some() || self.record.leaving;
@@ -141,6 +142,18 @@ impl Conversation {
             .min()
             .filter(|_| !self.must_commit());
         change.into_iter().chain(commit).chain(owed).min()
+    }
+
+    /// Whether another client of this person left for all of them.
+    fn is_cut_off(&self) -> bool {
+        if self.record.departed.is_empty() || self.record.leaving {
+            return false;
+        }
+        let own = self.group.own_leaf();
+        let members = self.group.members().filter(|member| member.leaf == own);
+        members
+            .filter_map(|member| ClientCredential::parse(&member.credential).ok())
+            .any(|credential| self.record.departed.contains(credential.claimed_user()))
     }
 
     pub(super) fn draw_up(
@@ -166,8 +179,7 @@ impl Conversation {
         if self.record.leaving {
             return self.draw_departure(cx, None, rng);
         }
-        if self.record.departed.contains(cx.me) {
-            // Another client of this person left for all of them.
+        if self.is_cut_off() {
             return Ok(());
         }
         if self.must_commit() {

@@ -651,8 +651,8 @@ impl Town {
                 "{name}"
             );
             assert_eq!(conversation.state(), hub.state(), "{name}");
-            assert!(conversation.is_ready(), "{name} is not ready");
             assert_eq!(conversation.sending_stopped(), None, "{name}");
+            assert!(conversation.is_ready(), "{name} is not ready");
         }
         let uris: BTreeSet<&ClientUri> = hub.clients().collect();
         let here: BTreeSet<&ClientUri> = members.iter().map(|name| &self.clients[*name].uri).collect();
@@ -662,6 +662,54 @@ impl Town {
     pub fn role_of(&self, name: &str) -> Option<u32> {
         let entry = self.hub().state().participant(&self.clients[name].me)?;
         Some(entry.role_index)
+    }
+
+    /// A commit that only renews a client's leaf, made with the MLS layer and taken by hub and client. Says the epoch.
+    pub fn commit_of(&mut self, who: &str) -> u64 {
+        let client = &self.clients[who];
+        let id = sabir_core::hub::group_uri(&self.room).unwrap();
+        let rows = sabir_core::mls_rows(&client.rows);
+        let mut group = sabir_mls::group::Group::load(rows, id.as_str().as_bytes(), &mut self.rng).unwrap();
+        let plan = sabir_mls::group::CommitPlan {
+            refresh: true,
+            ..sabir_mls::group::CommitPlan::default()
+        };
+        let device = client.device.clone();
+        let commit = group
+            .commit(&device, plan, &sabir_core::room::RoomRules, &mut self.rng)
+            .unwrap();
+        let info = sabir_wire::mls::GroupInfo::from_bytes(&commit.next.group_info).unwrap();
+        let tree = sabir_wire::mls::RatchetTree::from_bytes(&commit.next.ratchet_tree).unwrap();
+        let bundle = sabir_wire::protocol::HandshakeBundle::Commit {
+            message: Box::new(sabir_wire::mls::MlsMessage::from_bytes(&commit.commit).unwrap()),
+            welcome: None,
+            group_info: Box::new(sabir_wire::protocol::GroupInfoOption::Full(info)),
+            ratchet_tree: sabir_wire::protocol::RatchetTreeOption::Full(tree),
+        };
+        let request = Request {
+            kind: RequestKind::Update,
+            body: UpdateRequest { bundle }.to_bytes(),
+        };
+        self.request(who, &request);
+        // The client goes on from rows in which the commit is pending, as if it had made it itself.
+        let changes = sabir_core::scoped(group.take_changes());
+        let room = self.room.clone();
+        let client = self.clients.get_mut(who).unwrap();
+        changes.apply_to(&mut client.rows);
+        client.conversation = Some(Conversation::load(room, &client.rows, &mut self.rng).unwrap());
+        while self.deliver(who) {}
+        self.hub().epoch()
+    }
+
+    /// As [`Town::gather`], where only some can be added yet.
+    pub fn gather_some(&mut self, people: &[&str], present: &[&str]) {
+        let names: Vec<&str> = people.iter().map(|it| it.split_once('@').unwrap().0).collect();
+        self.create_group(names[0], "friends");
+        for name in &names[1..] {
+            self.add(names[0], name, sabir_core::room::MEMBER);
+        }
+        self.settle();
+        self.agree(present);
     }
 
     /// A room with these people as members, made by the first.
