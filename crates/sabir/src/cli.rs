@@ -8,6 +8,7 @@
 //! docs/commands.md is the contract.
 
 mod account;
+mod acting;
 mod agent;
 mod args;
 mod asks;
@@ -73,6 +74,12 @@ async fn run(cli: Cli, out: &Out) -> Result<(), Failure> {
         Command::Account(command) => account::run(&path, command, out).await,
         Command::Send(args) => send::run(&path, args, out).await,
         Command::Chat(args) => chat::run(&path, args, out).await,
+        Command::Reply(args) => acting::reply(&path, args, out).await,
+        Command::React(args) => acting::react(&path, args, out).await,
+        Command::Edit(args) => acting::edit(&path, args, out).await,
+        Command::Delete(args) => acting::delete(&path, args, out).await,
+        Command::Read(args) => acting::read(&path, args, out).await,
+        Command::Settings(args) => acting::settings(&path, args, out).await,
         Command::Rooms => history::rooms(&path, out).await,
         Command::Log(args) => history::log(&path, args, out).await,
         Command::Watch(args) => events::watch(&path, args, out).await,

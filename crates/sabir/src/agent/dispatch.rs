@@ -71,12 +71,7 @@ async fn carry_out(agent: &Agent, method: &str, params: Map<String, Value>) -> R
         }
         MESSAGE_SEND => {
             let MessageSend { to, text } = read(params)?;
-            if text.is_empty() || text.len() > MAX_TEXT {
-                return Err(Failure::new(
-                    Code::TextRefused,
-                    format!("a text has 1 to {MAX_TEXT} bytes"),
-                ));
-            }
+            check_text(&text)?;
             result(owner.send(&to, &text).await)
         }
         MESSAGE_STATUS => {
@@ -93,6 +88,42 @@ async fn carry_out(agent: &Agent, method: &str, params: Map<String, Value>) -> R
                 wait: Duration::from_millis(wait_ms),
             });
         }
+        MESSAGE_REPLY => {
+            let MessageReply { message, text } = read(params)?;
+            check_text(&text)?;
+            result(owner.reply(&message.into_text(), &text).await)
+        }
+        MESSAGE_REACT => {
+            let MessageReact {
+                message,
+                reaction,
+                remove,
+            } = read(params)?;
+            result(owner.react(&message.into_text(), &reaction, remove).await)
+        }
+        MESSAGE_EDIT => {
+            let MessageEdit { message, text } = read(params)?;
+            check_text(&text)?;
+            result(owner.edit(&message.into_text(), &text).await)
+        }
+        MESSAGE_DELETE => {
+            let MessageDelete { message } = read(params)?;
+            result(owner.delete(&message.into_text()).await)
+        }
+        MESSAGE_SHOW => {
+            let MessageShow { message } = read(params)?;
+            result(owner.show(&message.into_text()).await)
+        }
+        ROOM_READ => {
+            let RoomRead { room, until } = read(params)?;
+            let until = until.map(MessageName::into_text);
+            result(owner.mark_read(&room, until.as_deref()).await)
+        }
+        SETTINGS_SHOW => {
+            let Nothing {} = read(params)?;
+            result(owner.settings(SettingsChange::default()).await)
+        }
+        SETTINGS_SET => result(owner.settings(read(params)?).await),
         EVENTS_SUBSCRIBE => {
             let Subscribe { after } = read(params)?;
             return owner.subscribe(after).map(Next::Subscribe);
@@ -114,6 +145,16 @@ async fn carry_out(agent: &Agent, method: &str, params: Map<String, Value>) -> R
         }
     };
     Ok(Next::Answer(answer))
+}
+
+fn check_text(text: &str) -> Result<(), Failure> {
+    if text.is_empty() || text.len() > MAX_TEXT {
+        return Err(Failure::new(
+            Code::TextRefused,
+            format!("a text has 1 to {MAX_TEXT} bytes"),
+        ));
+    }
+    Ok(())
 }
 
 fn status(agent: &Agent) -> AgentStatus {

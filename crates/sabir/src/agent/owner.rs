@@ -1,9 +1,11 @@
 //! The account of the profile, if it has one: the one place that speaks to the client library.
 //!
 //! * [`create`]: an account is made.
+//! * [`acting`]: what a person does to messages, and what they set.
 //! * [`tracker`]: which messages wait, and who waits for them.
 //! * [`failures`]: the library's errors in the codes of the registry.
 
+mod acting;
 mod create;
 mod failures;
 mod tracker;
@@ -125,15 +127,7 @@ impl Owner {
         let to = address(to)?;
         let client = self.get()?.client;
         let local_id = client.send_text(&to, text).await.map_err(failures::client)?;
-        // It is written down: whatever happens from here on, the answer says so.
-        Ok(client.outgoing(local_id).await.unwrap_or(Outgoing {
-            local_id,
-            state: MessageState::Queued,
-            room: None,
-            message_id: None,
-            accepted_ms: None,
-            problem: None,
-        }))
+        Ok(self.written_down(local_id).await)
     }
 
     /// `message.status`: at once when the message's fate is known, otherwise when it is, or after `wait`.
@@ -244,7 +238,9 @@ fn page(mut messages: Vec<Message>, limit: usize) -> LogPage {
     let full = messages.len() >= limit;
     let mut bytes = 0_usize;
     let fitting = messages.iter().rev().take_while(|message| {
-        bytes = bytes.saturating_add(message.text.len());
+        let quote = message.marks.reply_to.as_ref();
+        let quoted = quote.and_then(|quote| quote.text.as_ref()).map_or(0, String::len);
+        bytes = bytes.saturating_add(message.text.len()).saturating_add(quoted);
         bytes <= PAGE_BYTES
     });
     let keep = fitting.count().max(1).min(messages.len());
@@ -288,6 +284,7 @@ mod tests {
             own: false,
             verified: true,
             problem: None,
+            marks: sabir_client::types::Marks::default(),
         }
     }
 

@@ -30,6 +30,24 @@ pub(super) enum Command {
     /// Send one message
     #[command(after_help = SEND_EXAMPLES)]
     Send(SendArgs),
+    /// Answer a message
+    #[command(after_help = REPLY_EXAMPLES)]
+    Reply(ReplyArgs),
+    /// React to a message, or take a reaction back
+    #[command(after_help = REACT_EXAMPLES)]
+    React(ReactArgs),
+    /// Give one of your messages another text
+    #[command(after_help = EDIT_EXAMPLES)]
+    Edit(EditArgs),
+    /// Take a message back, at everybody who was sent it
+    #[command(after_help = DELETE_EXAMPLES)]
+    Delete(DeleteArgs),
+    /// Say that you have read a conversation
+    #[command(after_help = READ_EXAMPLES)]
+    Read(ReadArgs),
+    /// Show or change what you set for this profile
+    #[command(after_help = SETTINGS_EXAMPLES)]
+    Settings(SettingsArgs),
     /// List conversations
     Rooms,
     /// Print the messages of a conversation, oldest first
@@ -107,6 +125,100 @@ pub(super) struct SendArgs {
     /// Wait so long for the room's provider to accept the message
     #[arg(long, value_name = "SECONDS", default_value_t = 60, conflicts_with = "queue")]
     pub(super) wait: u32,
+}
+
+/// How long to wait.
+#[derive(Debug, Args)]
+pub(super) struct Wait {
+    /// Return once it is written down here; the agent sends it
+    #[arg(long)]
+    pub(super) queue: bool,
+    /// Wait so long for the room's provider to accept it
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, conflicts_with = "queue")]
+    pub(super) wait: u32,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ReplyArgs {
+    /// Which: the number that sabir log shows, or the message id
+    #[arg(value_name = "MESSAGE")]
+    pub(super) message: String,
+    /// The text; - reads it from standard input
+    #[arg(value_name = "TEXT|-", allow_hyphen_values = true)]
+    pub(super) text: String,
+    #[command(flatten)]
+    pub(super) wait: Wait,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ReactArgs {
+    /// Which: the number that sabir log shows, or the message id
+    #[arg(value_name = "MESSAGE")]
+    pub(super) message: String,
+    /// The reaction: an emoji, or a short word
+    #[arg(value_name = "EMOJI", allow_hyphen_values = true)]
+    pub(super) emoji: String,
+    /// Take it back
+    #[arg(long)]
+    pub(super) remove: bool,
+    #[command(flatten)]
+    pub(super) wait: Wait,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct EditArgs {
+    /// Which: the number that sabir log shows, or the message id
+    #[arg(value_name = "MESSAGE")]
+    pub(super) message: String,
+    /// What it says from now on; - reads it from standard input
+    #[arg(value_name = "TEXT|-", allow_hyphen_values = true)]
+    pub(super) text: String,
+    #[command(flatten)]
+    pub(super) wait: Wait,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DeleteArgs {
+    /// Which: the number that sabir log shows, or the message id
+    #[arg(value_name = "MESSAGE")]
+    pub(super) message: String,
+    #[command(flatten)]
+    pub(super) wait: Wait,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ReadArgs {
+    /// Which: the person's address, or the room's identifier
+    #[arg(value_name = "ROOM-or-ADDRESS")]
+    pub(super) room: String,
+    /// Up to this message, instead of to the end
+    #[arg(long, value_name = "MESSAGE")]
+    pub(super) until: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SettingsArgs {
+    /// Tell senders that their messages arrived
+    #[arg(long, value_name = "on|off")]
+    pub(super) delivery_receipts: Option<Switch>,
+    /// Tell senders that you have read their messages
+    #[arg(long, value_name = "on|off")]
+    pub(super) read_receipts: Option<Switch>,
+}
+
+/// On or off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Switch {
+    /// On.
+    On,
+    /// Off.
+    Off,
+}
+
+impl From<Switch> for bool {
+    fn from(switch: Switch) -> Self {
+        switch == Switch::On
+    }
 }
 
 #[derive(Debug, Args)]
@@ -199,6 +311,40 @@ Examples:
   sabir send bob@b.example 'See you at eight'
   sabir send mimi://b.example/u/bob - < letter.txt
   sabir send --queue bob@b.example 'When you are back online'";
+
+const REPLY_EXAMPLES: &str = "\
+Examples:
+  sabir reply 12 'Right on!'
+  sabir reply 12 - < letter.txt";
+
+const REACT_EXAMPLES: &str = "\
+Examples:
+  sabir react 12 👍
+  sabir react 12 👍 --remove";
+
+const EDIT_EXAMPLES: &str = "\
+Others may still see what it said before.
+
+Examples:
+  sabir edit 12 'See you at nine'";
+
+const DELETE_EXAMPLES: &str = "\
+Programs that keep to the rules forget what it said. Who has read it may remember it.
+
+Examples:
+  sabir delete 12";
+
+const READ_EXAMPLES: &str = "\
+Senders are told, where the conversation's rules and your settings let them.
+
+Examples:
+  sabir read bob@b.example
+  sabir read bob@b.example --until 12";
+
+const SETTINGS_EXAMPLES: &str = "\
+Examples:
+  sabir settings
+  sabir settings --read-receipts off";
 
 const LOG_EXAMPLES: &str = "\
 Examples:

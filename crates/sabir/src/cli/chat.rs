@@ -5,11 +5,11 @@
 //! typed has been accepted. An agent that dies meanwhile is started again, and events continue behind the last
 //! one seen.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use sabir_client::types::{Connection, Event, Message, MessageState, Notice, Outgoing, Room};
+use sabir_client::types::{Connection, Event, Message, MessageState, Notice, Outgoing, Reaction, Room};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::Instant;
 
@@ -42,6 +42,24 @@ pub(super) async fn run(path: &Path, args: ChatArgs, out: &Out) -> Result<(), Fa
     chat.talk(&mut input, Duration::from_secs(args.wait.into())).await
 }
 
+/// What of a message is printed anew when it changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Shown {
+    edited_ms: Option<u64>,
+    deleted: bool,
+    reactions: Vec<Reaction>,
+}
+
+impl Shown {
+    fn of(message: &Message) -> Self {
+        Self {
+            edited_ms: message.marks.edited_ms,
+            deleted: message.marks.deleted_by.is_some(),
+            reactions: message.marks.reactions.clone(),
+        }
+    }
+}
+
 struct Chat {
     path: PathBuf,
     to: To,
@@ -56,8 +74,8 @@ struct Chat {
     open: BTreeSet<u64>,
     /// Everything typed here, by local id: it stands on the screen already.
     typed: BTreeSet<u64>,
-    /// What the history has shown, by id.
-    shown: BTreeSet<u64>,
+    /// What stands on the screen, by id, and how.
+    shown: BTreeMap<u64, Shown>,
     /// How the provider was reached when it was last told; at first only a disturbance is told.
     connection: Connection,
     failed: Option<Failure>,
@@ -79,7 +97,7 @@ impl Chat {
             rooms: BTreeSet::new(),
             open: BTreeSet::new(),
             typed: BTreeSet::new(),
-            shown: BTreeSet::new(),
+            shown: BTreeMap::new(),
             connection: Connection::Online,
             failed: None,
         };
@@ -105,7 +123,7 @@ impl Chat {
         }
         let rooms: Vec<String> = self.rooms.iter().cloned().collect();
         for message in newest(self.post.asks(), &rooms, count).await? {
-            self.shown.insert(message.id);
+            self.shown.insert(message.id, Shown::of(&message));
             if self.out.json {
                 let notice = Notice {
                     cursor: self.cursor,
@@ -187,12 +205,23 @@ impl Chat {
             Event::MessageAdded { message } => {
                 let here = self.here(&message);
                 let typed_here = message.local_id.is_some_and(|id| self.typed.contains(&id));
-                if here && !typed_here && !self.out.json && !self.shown.contains(&message.id) {
+                if here {
+                    let before = self.shown.insert(message.id, Shown::of(&message));
+                    if before.is_none() && !typed_here && !self.out.json {
+                        input.print(&out::message(&message))?;
+                    }
+                }
+                self.changed(&message, input)
+            }
+            Event::MessageChanged { message } => {
+                // A receipt is no news, and neither is that a message of ours found its place.
+                let now = Shown::of(&message);
+                let was = self.shown.get_mut(&message.id);
+                if was.is_some_and(|was| std::mem::replace(was, now.clone()) != now) && !self.out.json {
                     input.print(&out::message(&message))?;
                 }
                 self.changed(&message, input)
             }
-            Event::MessageChanged { message } => self.changed(&message, input),
             Event::Alarm { room, text } if self.rooms.contains(&room) && !self.out.json => {
                 Ok(input.print(&format!("attention: {}", terminal::one_line(&text)))?)
             }
@@ -213,6 +242,10 @@ impl Chat {
             Event::MessageAdded { message } | Event::MessageChanged { message } => self.here(message),
             Event::RoomAdded { room } | Event::RoomChanged { room } => self.rooms.contains(&room.room),
             Event::Alarm { room, .. } => self.rooms.contains(room),
+            Event::Outgoing { outgoing } => outgoing
+                .room
+                .as_ref()
+                .is_some_and(|room| self.rooms.contains(room)),
             Event::Connection { .. } | Event::Missed => true,
         }
     }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use sabir_client::types::{Connection, Event};
+use sabir_client::types::{Connection, Event, MessageState};
 
 use super::args::WatchArgs;
 use super::asks::Asks;
@@ -59,6 +59,12 @@ pub(super) fn describe(event: &Event) -> Option<String> {
                 }
             )
         }
+        Event::Outgoing { outgoing } => match &outgoing.problem {
+            Some(problem) if outgoing.state == MessageState::Failed => {
+                format!("attention: {}", terminal::one_line(problem))
+            }
+            _ => return None,
+        },
         Event::RoomAdded { room } => format!(
             "new conversation: {}",
             terminal::one_line(&room.members.join(", "))

@@ -32,13 +32,16 @@ pub(super) async fn rooms(path: &Path, out: &Out) -> Result<(), Failure> {
 }
 
 /// `bob@b.example`, or for a group its members; below it the identifier, and what is wrong with it.
-fn describe(room: &Room) -> String {
+pub(super) fn describe(room: &Room) -> String {
     let who = room.with.clone().unwrap_or_else(|| room.members.join(", "));
     let mut out = format!(
         "{}\n  {}",
         terminal::one_line(&who),
         terminal::one_line(&room.room)
     );
+    if room.unread > 0 {
+        out.push_str(&format!("\n  {} unread", room.unread));
+    }
     if let Some(blocked) = &room.blocked {
         out.push_str(&format!("\n  [{}]", terminal::one_line(blocked)));
     }
@@ -167,6 +170,7 @@ mod tests {
             own: false,
             verified: true,
             problem: None,
+            marks: sabir_client::types::Marks::default(),
         }
     }
 

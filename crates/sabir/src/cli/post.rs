@@ -83,27 +83,8 @@ impl Post {
     }
 
     /// Waits until the message was accepted or failed, at most `patience`.
-    pub(super) async fn settle(
-        &mut self,
-        mut sent: Outgoing,
-        patience: Duration,
-    ) -> Result<Outgoing, Failure> {
-        let until = Instant::now() + patience;
-        while sent.state == MessageState::Queued {
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                break;
-            }
-            let wait_ms = u64::try_from(left.as_millis())
-                .unwrap_or(u64::MAX)
-                .clamp(1, MAX_WAIT_MS);
-            let params = MessageStatus {
-                local_id: sent.local_id,
-                wait_ms: Some(wait_ms),
-            };
-            sent = self.asks.ask(MESSAGE_STATUS, &params).await?;
-        }
-        Ok(sent)
+    pub(super) async fn settle(&mut self, sent: Outgoing, patience: Duration) -> Result<Outgoing, Failure> {
+        settle(&mut self.asks, sent, patience).await
     }
 
     fn is_it(&self, message: &Message, text: &str) -> bool {
@@ -123,6 +104,30 @@ impl Post {
             Err(failure) => Err(failure),
         }
     }
+}
+
+/// Waits until what was sent was accepted or failed, at most `patience`.
+pub(super) async fn settle(
+    asks: &mut Asks,
+    mut sent: Outgoing,
+    patience: Duration,
+) -> Result<Outgoing, Failure> {
+    let until = Instant::now() + patience;
+    while sent.state == MessageState::Queued {
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            break;
+        }
+        let wait_ms = u64::try_from(left.as_millis())
+            .unwrap_or(u64::MAX)
+            .clamp(1, MAX_WAIT_MS);
+        let params = MessageStatus {
+            local_id: sent.local_id,
+            wait_ms: Some(wait_ms),
+        };
+        sent = asks.ask(MESSAGE_STATUS, &params).await?;
+    }
+    Ok(sent)
 }
 
 /// What the timeline says of a message sent from here.

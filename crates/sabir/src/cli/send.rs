@@ -16,12 +16,7 @@ use crate::rpc::methods::MAX_TEXT;
 
 pub(super) async fn run(path: &Path, args: SendArgs, out: &Out) -> Result<(), Failure> {
     address(&args.to)?;
-    let text = if args.text == "-" {
-        read_input()?
-    } else {
-        args.text
-    };
-    check_text(&text)?;
+    let text = text(args.text)?;
     let mut post = Post::open(path, &args.to).await?;
     let mut sent = post.write_down(&text).await?;
     if !args.queue {
@@ -41,14 +36,20 @@ pub(super) async fn run(path: &Path, args: SendArgs, out: &Out) -> Result<(), Fa
     }
 }
 
+/// The text that was typed, or for `-` standard input, where it can be sent.
+pub(super) fn text(typed: String) -> Result<String, Failure> {
+    let text = if typed == "-" { read_input()? } else { typed };
+    check_text(&text)?;
+    Ok(text)
+}
+
 /// Refuses an empty text and one that is too long.
 fn check_text(text: &str) -> Result<(), Failure> {
     if text.trim().is_empty() {
-        return Err(Failure::new(
-            Exit::Usage,
-            Code::TextRefused.name(),
-            "there is nothing to send",
-        ));
+        return Err(
+            Failure::new(Exit::Usage, Code::TextRefused.name(), "there is nothing to send")
+                .hint("to read the text from standard input, give - in its place"),
+        );
     }
     if text.len() > MAX_TEXT {
         return Err(too_long());

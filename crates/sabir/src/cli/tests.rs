@@ -114,13 +114,13 @@ fn help_teaches() {
     let help = Cli::command().render_long_help().to_string();
     for part in [
         "Talk to people at other providers, end-to-end encrypted",
-        "account  Make an account, or show it",
-        "chat     Talk to somebody: type lines, see replies as they arrive",
-        "send     Send one message",
-        "rooms    List conversations",
-        "log      Print the messages of a conversation, oldest first",
-        "watch    Print what happens, as it happens",
-        "agent    Run, look at or stop the process that owns the profile",
+        "account   Make an account, or show it",
+        "chat      Talk to somebody: type lines, see replies as they arrive",
+        "send      Send one message",
+        "rooms     List conversations",
+        "log       Print the messages of a conversation, oldest first",
+        "watch     Print what happens, as it happens",
+        "agent     Run, look at or stop the process that owns the profile",
         "--profile <DIR>",
         "--json",
         "  sabir chat bob@b.example",
@@ -135,7 +135,9 @@ fn help_teaches() {
 fn every_command_with_something_to_say_has_examples() {
     let mut cli = Cli::command();
     cli.build();
-    for name in ["chat", "send", "log", "watch", "agent"] {
+    for name in [
+        "chat", "send", "reply", "react", "edit", "delete", "read", "settings", "log", "watch", "agent",
+    ] {
         let help = cli.find_subcommand_mut(name).unwrap().render_help().to_string();
         assert!(help.contains("Examples:\n  sabir "), "{name}: {help}");
     }

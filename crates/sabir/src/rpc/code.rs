@@ -61,7 +61,7 @@ codes! {
     PersonUnknown = 8, "person_unknown";
     /// This profile is in no such room.
     RoomUnknown = 9, "room_unknown";
-    /// This profile sent no such message.
+    /// There is no such message, or this profile sent none.
     MessageUnknown = 10, "message_unknown";
     /// The text is empty or too long.
     TextRefused = 11, "text_refused";
@@ -81,6 +81,14 @@ codes! {
     Busy = 18, "busy";
     /// The agent is stopping; nothing of this request was done.
     Stopping = 19, "stopping";
+    /// The rules of the room do not let this person do it, or not to this message.
+    NotAllowed = 20, "not_allowed";
+    /// It is no reaction, or it is there already, or it is not there.
+    ReactionRefused = 21, "reaction_refused";
+    /// The message was not sent yet: nothing can refer to it.
+    MessageNotSent = 22, "message_not_sent";
+    /// The message holds more than text, and its text alone cannot be changed.
+    MessageNotText = 23, "message_not_text";
 }
 
 #[cfg(test)]

@@ -17,6 +17,22 @@ pub(crate) const ROOM_LOG: &str = "room.log";
 pub(crate) const MESSAGE_SEND: &str = "message.send";
 /// `message.status`. Parameters: [`MessageStatus`]. Result: `Outgoing`.
 pub(crate) const MESSAGE_STATUS: &str = "message.status";
+/// `message.reply`. Parameters: [`MessageReply`]. Result: `Outgoing`.
+pub(crate) const MESSAGE_REPLY: &str = "message.reply";
+/// `message.react`. Parameters: [`MessageReact`]. Result: `Outgoing`.
+pub(crate) const MESSAGE_REACT: &str = "message.react";
+/// `message.edit`. Parameters: [`MessageEdit`]. Result: `Outgoing`.
+pub(crate) const MESSAGE_EDIT: &str = "message.edit";
+/// `message.delete`. Parameters: [`MessageDelete`]. Result: `Outgoing`.
+pub(crate) const MESSAGE_DELETE: &str = "message.delete";
+/// `message.show`. Parameters: [`MessageShow`]. Result: [`MessageShown`].
+pub(crate) const MESSAGE_SHOW: &str = "message.show";
+/// `room.read`. Parameters: [`RoomRead`]. Result: `Room`.
+pub(crate) const ROOM_READ: &str = "room.read";
+/// `settings.show`. Result: `Settings`.
+pub(crate) const SETTINGS_SHOW: &str = "settings.show";
+/// `settings.set`. Parameters: [`SettingsChange`]. Result: `Settings`.
+pub(crate) const SETTINGS_SET: &str = "settings.set";
 /// `events.subscribe`. Parameters: [`Subscribe`]. Result: [`Subscribed`]; then [`EVENT`] notifications.
 pub(crate) const EVENTS_SUBSCRIBE: &str = "events.subscribe";
 /// `agent.status`. Result: [`AgentStatus`].
@@ -36,6 +52,14 @@ pub(crate) const ALL: &[&str] = &[
     ROOM_LOG,
     MESSAGE_SEND,
     MESSAGE_STATUS,
+    MESSAGE_REPLY,
+    MESSAGE_REACT,
+    MESSAGE_EDIT,
+    MESSAGE_DELETE,
+    MESSAGE_SHOW,
+    ROOM_READ,
+    SETTINGS_SHOW,
+    SETTINGS_SET,
     EVENTS_SUBSCRIBE,
     AGENT_STATUS,
     AGENT_STOP,
@@ -154,6 +178,119 @@ pub(crate) struct MessageStatus {
     /// Wait so many milliseconds for the message to be accepted or to fail; at most [`MAX_WAIT_MS`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) wait_ms: Option<u64>,
+}
+
+/// Which message: its number in the profile, or its message id in hexadecimal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum MessageName {
+    /// The number.
+    Number(u64),
+    /// Either, as text.
+    Text(String),
+}
+
+impl MessageName {
+    /// Reads what a person typed: a number, with or without the `#` before it, or 64 hexadecimal digits.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let digits = text.strip_prefix('#').unwrap_or(text);
+        if digits.bytes().all(|byte| byte.is_ascii_digit())
+            && let Ok(number) = digits.parse()
+        {
+            return Some(Self::Number(number));
+        }
+        let is_id = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        is_id.then(|| Self::Text(text.to_owned()))
+    }
+
+    /// As the client library takes it.
+    pub(crate) fn into_text(self) -> String {
+        match self {
+            Self::Number(number) => number.to_string(),
+            Self::Text(text) => text,
+        }
+    }
+}
+
+/// Parameters of `message.reply`.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct MessageReply {
+    /// What is answered.
+    pub(crate) message: MessageName,
+    /// The answer, 1 to [`MAX_TEXT`] bytes.
+    pub(crate) text: String,
+}
+
+/// Parameters of `message.react`.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct MessageReact {
+    /// What is reacted to.
+    pub(crate) message: MessageName,
+    /// The reaction.
+    pub(crate) reaction: String,
+    /// Take it back.
+    #[serde(default)]
+    pub(crate) remove: bool,
+}
+
+/// Parameters of `message.edit`.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct MessageEdit {
+    /// Which.
+    pub(crate) message: MessageName,
+    /// What it says from then on, 1 to [`MAX_TEXT`] bytes.
+    pub(crate) text: String,
+}
+
+/// Parameters of `message.delete`.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct MessageDelete {
+    /// Which.
+    pub(crate) message: MessageName,
+}
+
+/// Parameters of `message.show`.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct MessageShow {
+    /// Which.
+    pub(crate) message: MessageName,
+}
+
+/// Result of `message.show`.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct MessageShown {
+    /// The message as it is now.
+    pub(crate) message: Message,
+    /// What it said before and says now, oldest first; empty where it was deleted.
+    pub(crate) versions: Vec<sabir_client::types::Version>,
+}
+
+/// Parameters of `room.read`.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RoomRead {
+    /// A room's identifier, or a person's address or identifier for the direct room with them.
+    pub(crate) room: String,
+    /// Up to this message; to the end without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) until: Option<MessageName>,
+}
+
+/// Parameters of `settings.set`: what is absent stays.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SettingsChange {
+    /// Whether senders are told that their messages arrived.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) delivery_receipts: Option<bool>,
+    /// Whether senders are told that their messages were read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) read_receipts: Option<bool>,
 }
 
 /// Parameters of `events.subscribe`.

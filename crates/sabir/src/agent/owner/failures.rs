@@ -56,7 +56,22 @@ pub(super) fn client(error: ClientError) -> Failure {
         ClientError::NoRoom => {
             Failure::new(Code::RoomUnknown, message).hint("to see which there are: sabir rooms")
         }
-        ClientError::NoMessage => Failure::new(Code::MessageUnknown, message),
+        ClientError::NoMessage => Failure::new(Code::MessageUnknown, message)
+            .hint("messages have the numbers that sabir log shows, as in #12"),
+        ClientError::NotAllowed(sabir_client::Refusal::Deleted) => {
+            Failure::new(Code::NotAllowed, message).hint("nothing can be done to it any more")
+        }
+        ClientError::NotAllowed(_) => Failure::new(Code::NotAllowed, message).hint(
+            "people change and delete what they wrote themselves; more is for the room's rules to allow",
+        ),
+        ClientError::Reaction(_) => Failure::new(Code::ReactionRefused, message)
+            .hint("one emoji or word of at most 64 bytes; sabir log shows which are there"),
+        ClientError::NotSentYet => {
+            Failure::new(Code::MessageNotSent, message).hint("wait until the room's provider has accepted it")
+        }
+        ClientError::NotText => {
+            Failure::new(Code::MessageNotText, message).hint("delete it and send it anew")
+        }
         ClientError::Text => Failure::new(Code::TextRefused, message),
         ClientError::Closed(_) => Failure::new(Code::RoomBlocked, message),
         ClientError::Stopped => Failure::new(Code::Stopping, "the agent is stopping"),

@@ -1,4 +1,4 @@
-//! Which messages wait to be accepted, and who waits for them.
+//! Which messages and acts wait to be accepted, and who waits for them.
 //!
 //! One subscription for the whole agent, however many commands wait: each of them is woken when its own message
 //! changed, and looks for itself.
@@ -81,6 +81,14 @@ async fn follow(
                     let _ = changed.send(local_id);
                 }
             }
+            Event::Outgoing { outgoing } => {
+                if outgoing.state == MessageState::Queued {
+                    queued.insert(outgoing.local_id);
+                } else {
+                    queued.remove(&outgoing.local_id);
+                }
+                let _ = changed.send(outgoing.local_id);
+            }
             Event::Missed => queued = count(client).await?,
             _ => {}
         }
@@ -98,7 +106,7 @@ fn note(queued: &mut BTreeSet<u64>, message: &Message) {
 
 /// The local ids of everything that waits. Messages that wait are behind all others in their room.
 async fn count(client: &Client) -> Result<BTreeSet<u64>, ClientError> {
-    let mut queued = BTreeSet::new();
+    let mut queued: BTreeSet<u64> = client.asked().await?.into_iter().collect();
     for room in client.rooms().await? {
         let mut before = None;
         loop {
