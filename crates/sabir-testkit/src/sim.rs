@@ -126,6 +126,9 @@ async fn story(world: Arc<World>, plan: Plan) {
     // Longest waits are minutes; what has not come to rest after a day never will.
     for _ in 0..(24 * 30) {
         sleep(Duration::from_secs(120)).await;
+        for client in world.clients() {
+            client.resume();
+        }
         if is_at_rest(&world) {
             break;
         }

@@ -37,8 +37,18 @@ pub(super) struct Model {
     answers: BTreeMap<Name, Name>,
     /// Requests that key packages were given out for.
     given: BTreeMap<Vec<u8>, Name>,
+    /// What people wanted of rooms: where, what, and whether they have heard of it.
+    wishes: BTreeMap<(String, [u8; 16]), Wish>,
     /// Clients whose word counts for nothing.
     cheats: BTreeSet<UserUri>,
+}
+
+/// A change of a room that somebody wanted.
+#[derive(Debug, Clone)]
+struct Wish {
+    room: RoomUri,
+    what: String,
+    settled: bool,
 }
 
 /// A text somebody wrote.
@@ -112,6 +122,35 @@ impl Model {
         }
     }
 
+    /// Somebody wants a change of a room, and it is on disk.
+    pub(super) fn wants(&mut self, client: &str, room: &RoomUri, id: [u8; 16], what: &str) -> Check {
+        let wish = Wish {
+            room: room.clone(),
+            what: what.to_owned(),
+            settled: false,
+        };
+        self.wishes.insert((client.to_owned(), id), wish);
+        Ok(())
+    }
+
+    /// What somebody wanted.
+    pub(super) fn wanted(&self, client: &str, id: [u8; 16]) -> &str {
+        let wish = self.wishes.get(&(client.to_owned(), id));
+        wish.map_or("something", |wish| wish.what.as_str())
+    }
+
+    /// Somebody heard what became of a wish: once.
+    pub(super) fn settled(&mut self, client: &str, id: [u8; 16]) -> Check {
+        match self.wishes.get_mut(&(client.to_owned(), id)) {
+            None => Err(format!("{client} heard of what nobody wanted")),
+            Some(wish) if wish.settled => Err(format!("{client} heard twice of `{}`", wish.what)),
+            Some(wish) => {
+                wish.settled = true;
+                Ok(())
+            }
+        }
+    }
+
     /// A provider answered, successfully, and the answer left its process.
     pub(super) fn answered(&mut self, it: Exchange<'_>) -> Check {
         let Some((kind, room)) = room_request(it.path) else {
@@ -144,10 +183,8 @@ impl Model {
         match &request.bundle {
             HandshakeBundle::Commit { message, .. } => state.commit_accepted(message),
             HandshakeBundle::Proposal { message, more } => {
-                for message in std::iter::once(message.as_ref()).chain(more) {
-                    state.acknowledged(message)?;
-                }
-                Ok(())
+                state.note_proposals(std::iter::once(message.as_ref()).chain(more));
+                state.acknowledged(message)
             }
         }
     }
@@ -271,6 +308,12 @@ impl Model {
             }
             if !is_in && !written.unsent && state.can_send(&written.user) {
                 return Err(format!("`{text}` was written and never sent"));
+            }
+        }
+        for ((client, _), wish) in &self.wishes {
+            let is_there = self.rooms.get(&wish.room).is_some_and(|room| room.holds(client));
+            if !wish.settled && is_there {
+                return Err(format!("{client} never heard of `{}`", wish.what));
             }
         }
         Ok(())

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use sabir_core::conversation::Intent;
+use sabir_core::room;
 use sabir_wire::uri::{Domain, RoomUri};
 use tokio::time::sleep;
 
@@ -24,6 +26,8 @@ pub(super) struct Plan {
     pub(super) weather: Weather,
     /// Time between two blows of fate at least, in milliseconds; none where it is 0.
     pub(super) blows: u64,
+    /// Deeds in groups, of a thousand.
+    pub(super) group_deeds: u64,
     /// People with two devices, of a thousand.
     pub(super) second_devices: u64,
 }
@@ -63,6 +67,7 @@ impl Plan {
             leisure,
             weather,
             blows: *fate.one_of(&[0, 1_000, 4_000, 15_000]).unwrap(),
+            group_deeds: *fate.one_of(&[0, 600, 900]).unwrap(),
             second_devices: *fate.one_of(&[0, 0, 300]).unwrap(),
         }
     }
@@ -103,6 +108,10 @@ pub(super) async fn live(world: Arc<World>, plan: Plan) {
         let text = format!("text {number} of {}", client.name);
         let writes_on = fate.happens(600);
         let room = fate.one_of(&rooms).filter(|_| writes_on).cloned();
+        if fate.happens(plan.group_deeds) {
+            group_deed(&world, &fate, client, &clients, number);
+            continue;
+        }
         let written = match room {
             Some((author, room)) => {
                 let text = format!("text {number} of {}", author.name);
@@ -129,6 +138,53 @@ pub(super) async fn live(world: Arc<World>, plan: Plan) {
             Ok(new) => rooms.extend(new),
             Err(fault) => world.say(&client.name, &format!("cannot write: {fault:?}")),
         }
+    }
+}
+
+/// What people do in groups: open one, write, and change who is there. Not all of it is allowed.
+fn group_deed(world: &World, fate: &Fate, client: &Arc<Client>, clients: &[Arc<Client>], number: u64) {
+    let text = format!("text {number} of {} to all", client.name);
+    let somebody = fate.one_of(clients).unwrap().user.clone();
+    let role = fate.between(u64::from(room::READ_ONLY), u64::from(room::ADMIN));
+    let role = u32::try_from(role).unwrap();
+    let groups = client.groups();
+    let opens = fate.happens(100);
+    let done = match fate.one_of(&groups).filter(|_| !opens) {
+        None => client.open_group(&text).and_then(|room| {
+            let user = somebody;
+            if user == client.user {
+                return Ok(());
+            }
+            client.want(
+                &room,
+                Intent::Add {
+                    user,
+                    role: room::MEMBER,
+                },
+            )
+        }),
+        Some(room) => {
+            let user = somebody;
+            match fate.below(20) {
+                0..8 => client.write(room, &text),
+                8..13 => client.want(
+                    room,
+                    Intent::Add {
+                        user,
+                        role: role.max(room::MEMBER),
+                    },
+                ),
+                13 => client.want(room, Intent::Remove { user }),
+                14 => client.want(room, Intent::Ban { user }),
+                15 => client.want(room, Intent::Unban { user, role }),
+                16 | 17 => client.want(room, Intent::SetRole { user, role }),
+                18 => client.want(room, Intent::Rename { name: text }),
+                _ => client.want(room, Intent::Leave),
+            }
+        }
+    };
+    if let Err(fault) = done {
+        world.say(&client.name, &format!("cannot do that: {fault:?}"));
     }
 }
 

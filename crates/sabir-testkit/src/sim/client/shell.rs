@@ -3,11 +3,13 @@
 use data_encoding::BASE64URL_NOPAD;
 use rand_chacha::ChaCha20Rng;
 use sabir_core::conversation::{
-    Conversation, ConversationContext, ConversationError, ConversationEvent, Effects, FrankState, LocalId,
-    MessageEvent, NewDirect, Request,
+    Alarm, Conversation, ConversationContext, ConversationError, ConversationEvent, Effects, FrankState,
+    Intent, LocalId, MessageEvent, NewDirect, NewGroupRoom, Request,
 };
+use sabir_core::room::{self, RoomKind};
 use sabir_mls::identity::CaCertificate;
 use sabir_mls::key_package;
+use sabir_mls::rows::Rows;
 use sabir_wire::client_api::{Event, EventBody, HubIdentity, PublishKeyPackagesRequest};
 use sabir_wire::codec::{Decode as _, Encode as _};
 use sabir_wire::content::MimiContent;
@@ -30,6 +32,8 @@ pub(in crate::sim) enum Fault {
     Refused(String),
     /// This client has no such room.
     NoRoom,
+    /// The person may not do that.
+    NotAllowed(String),
 }
 
 impl From<Died> for Fault {
@@ -42,6 +46,8 @@ impl From<ConversationError> for Fault {
     fn from(error: ConversationError) -> Self {
         match error {
             ConversationError::UnknownProvider(domain) => Self::Unknown(domain),
+            ConversationError::NotAllowed(reason) => Self::NotAllowed(reason),
+            ConversationError::Closed(reason) => Self::NotAllowed(reason.to_owned()),
             error => Self::Refused(error.to_string()),
         }
     }
@@ -63,6 +69,10 @@ enum Told {
     Applied(RoomUri, Applied),
     Stands(RoomUri, Standing),
     Out(RoomUri),
+    CameBack(RoomUri, u64),
+    Unsent(String),
+    Wants(RoomUri, LocalId, String),
+    Settled(RoomUri, LocalId, String),
     Wrong(String),
 }
 
@@ -100,6 +110,24 @@ impl Step<'_> {
             ConversationEvent::Removed { .. } => {
                 self.ops.push(Op::Closed(room.clone(), true));
                 self.told.push(Told::Out(room.clone()));
+            }
+            ConversationEvent::Unsent { local_id, .. } => {
+                self.told.extend(client.text_of(room, local_id).map(Told::Unsent));
+            }
+            ConversationEvent::IntentDone { local_id } => {
+                let settled = Told::Settled(room.clone(), local_id, "done".to_owned());
+                self.told.push(settled);
+            }
+            ConversationEvent::IntentRefused { local_id, reason } => {
+                self.told.push(Told::Settled(room.clone(), local_id, reason));
+            }
+            ConversationEvent::Rejoined { .. } => {
+                let epoch = self.engine.epoch();
+                self.told.push(Told::CameBack(room.clone(), epoch));
+            }
+            // What somebody wrote crossed the change that took the right to write from them.
+            ConversationEvent::Alarm(alarm @ Alarm::SendingRefused { .. }) => {
+                client.say(&format!("{} {alarm:?}", client.short(room)));
             }
             ConversationEvent::Alarm(alarm) => {
                 client.say(&format!("{} alarm: {alarm:?}", client.short(room)));
@@ -194,16 +222,32 @@ impl Client {
     }
 
     fn open_and_write(&self, peer: &UserUri, text: &str) -> Result<RoomUri, Fault> {
+        let people = vec![
+            (self.user.clone(), room::DIRECT_ROLE),
+            (peer.clone(), room::DIRECT_ROLE),
+        ];
+        self.found(people, Some(peer), text)
+    }
+
+    /// Makes a group room, and writes a first text there.
+    pub(in crate::sim) fn open_group(&self, text: &str) -> Result<RoomUri, Fault> {
+        self.found(vec![(self.user.clone(), room::OWNER)], None, text)
+    }
+
+    fn found(
+        &self,
+        people: Vec<(UserUri, u32)>,
+        peer: Option<&UserUri>,
+        text: &str,
+    ) -> Result<RoomUri, Fault> {
+        if !self.is_up() {
+            return Err(Fault::Died);
+        }
         let Some(hub) = self.lock_disk().hub.clone() else {
             return Err(Fault::NoRoom);
         };
         let name = self.fate.seed();
         let room = RoomUri::new(&self.home, &BASE64URL_NOPAD.encode(&name[..16])).unwrap();
-        let new = NewDirect {
-            room: room.clone(),
-            peer: peer.clone(),
-            hub: agent(hub),
-        };
         let memory = self.lock_memory();
         let cx = ConversationContext {
             device: &self.device,
@@ -211,7 +255,24 @@ impl Client {
             anchors: &memory.anchors,
         };
         let mut rng = self.fate.stream();
-        let (mut engine, effects) = Conversation::create_direct(cx, new, self.now(), &mut rng)?;
+        let (mut engine, effects) = match peer {
+            Some(peer) => {
+                let new = NewDirect {
+                    room: room.clone(),
+                    peer: peer.clone(),
+                    hub: agent(hub),
+                };
+                Conversation::create_direct(cx, new, self.now(), &mut rng)?
+            }
+            None => {
+                let new = NewGroupRoom {
+                    room: room.clone(),
+                    name: text.to_owned(),
+                    hub: agent(hub),
+                };
+                Conversation::create_group(cx, new, self.now(), &mut rng)?
+            }
+        };
         let mut step = Step {
             engine: &mut engine,
             cx,
@@ -223,11 +284,9 @@ impl Client {
         };
         step.ops.push(Op::Room {
             room: room.clone(),
-            direct_with: Some(peer.clone()),
+            direct_with: peer.cloned(),
         });
         step.absorb(self, effects);
-        let people = vec![self.user.clone(), peer.clone()];
-        let people = people.into_iter().map(|user| (user, DIRECT_ROLE)).collect();
         step.told.push(Told::Founded(room.clone(), people));
         self.queue(&mut step, text)?;
         let Step { ops, told, .. } = step;
@@ -236,6 +295,51 @@ impl Client {
         self.lock_memory().engines.insert(room.clone(), engine);
         self.wake(&room);
         Ok(room)
+    }
+
+    /// Wants a change of a room.
+    pub(in crate::sim) fn want(&self, room: &RoomUri, intent: Intent) -> Result<(), Fault> {
+        let what = describe(&intent);
+        self.step(room, |step| {
+            let number = self.lock_disk().next_local;
+            let mut id: LocalId = [0; 16];
+            id[..8].copy_from_slice(&number.to_be_bytes());
+            let effects = step.engine.intend(step.cx, id, intent)?;
+            step.absorb(self, effects);
+            step.ops.push(Op::NextLocal(number + 1));
+            step.told.push(Told::Wants(room.clone(), id, what));
+            Ok(())
+        })?;
+        self.wake(room);
+        Ok(())
+    }
+
+    /// Lets messages out again in every room where the hub refused one: the person has seen it.
+    pub(in crate::sim) fn resume(&self) {
+        let rooms: Vec<RoomUri> = self.lock_disk().rooms.keys().cloned().collect();
+        for room in rooms {
+            let resumed = self.step(&room, |step| {
+                if step.engine.sending_stopped().is_none() {
+                    return Ok(false);
+                }
+                let effects = step.engine.resume_sending(step.cx)?;
+                step.absorb(self, effects);
+                Ok(true)
+            });
+            if resumed == Ok(true) {
+                self.wake(&room);
+            }
+        }
+    }
+
+    /// Group rooms that this client is in.
+    pub(in crate::sim) fn groups(&self) -> Vec<RoomUri> {
+        let disk = self.lock_disk();
+        let open = disk
+            .rooms
+            .iter()
+            .filter(|(_, room)| !room.closed && room.direct_with.is_none());
+        open.map(|(room, _)| room.clone()).collect()
     }
 
     /// What there is to send for a room, drawn up now where it is its turn.
@@ -321,9 +425,11 @@ impl Client {
             Err(error) => return self.skip(room, &error, mark),
         };
         let references = Conversation::welcome_references(bytes);
-        let is_member = self.is_member(room);
+        let is_held = self.holds(room);
         let mut mark = Some(mark);
-        let done = if references.is_empty() || is_member {
+        let done = if !references.is_empty() && is_held {
+            self.welcome(room, entry, bytes, &references, &mut mark)
+        } else if references.is_empty() {
             self.step(room, |step| {
                 let effects = step.engine.incoming(step.cx, step.now, bytes, &mut step.rng)?;
                 step.absorb(self, effects);
@@ -336,7 +442,7 @@ impl Client {
                 // Before whatever else came of it.
                 step.told
                     .insert(0, Told::Applied(step.engine.room().clone(), applied));
-                if step.engine.is_member() {
+                if step.engine.is_member() && !step.engine.is_repairing() && !step.engine.is_leaving() {
                     step.stand();
                 }
                 Ok(())
@@ -359,6 +465,47 @@ impl Client {
         }
     }
 
+    /// A Welcome for a room that this client holds: it was out of it, or had lost its thread, or it came twice.
+    fn welcome(
+        &self,
+        room: &RoomUri,
+        entry: Entry,
+        bytes: &[u8],
+        references: &[Vec<u8>],
+        mark: &mut Option<Op>,
+    ) -> Result<(), Fault> {
+        let found = self.package(references);
+        self.step(room, |step| {
+            if let Some((reference, rows)) = found
+                && step.engine.wants_welcome()
+            {
+                let effects = step
+                    .engine
+                    .welcomed(step.cx, step.now, rows, bytes, &mut step.rng)?;
+                let applied = Applied {
+                    entry,
+                    joined: Some(step.engine.epoch()),
+                    lines: Vec::new(),
+                };
+                step.absorb(self, effects);
+                // Where it came back, the Welcome says at which epoch.
+                step.told.retain(|told| !matches!(told, Told::CameBack(..)));
+                step.told.insert(0, Told::Applied(room.clone(), applied));
+                step.ops.push(Op::Closed(room.clone(), false));
+                step.ops.push(Op::PackageUsed(reference));
+                step.stand();
+            }
+            step.ops.extend(mark.take());
+            Ok(())
+        })
+    }
+
+    fn package(&self, references: &[Vec<u8>]) -> Option<(Vec<u8>, Rows)> {
+        let disk = self.lock_disk();
+        let mut found = references.iter();
+        found.find_map(|reference| Some((reference.clone(), disk.packages.get(reference)?.clone())))
+    }
+
     fn skip(&self, room: &RoomUri, reason: &str, mark: Op) -> Result<(), Fault> {
         self.lock_memory().engines.remove(room);
         let wrong = format!("{} an entry cannot be applied: {reason}", self.short(room));
@@ -373,12 +520,7 @@ impl Client {
         references: &[Vec<u8>],
         mark: &mut Option<Op>,
     ) -> Result<(), Fault> {
-        let found = {
-            let disk = self.lock_disk();
-            let mut found = references.iter();
-            found.find_map(|reference| Some((reference.clone(), disk.packages.get(reference)?.clone())))
-        };
-        let Some((reference, rows)) = found else {
+        let Some((reference, rows)) = self.package(references) else {
             let wrong = Told::Wrong(format!(
                 "{} a Welcome names no key package here",
                 self.short(room)
@@ -404,10 +546,12 @@ impl Client {
             lines: Vec::new(),
             told: Vec::new(),
         };
-        let with = step.engine.state().is_direct();
-        let with = with
-            .then(|| step.engine.state().other(&self.user).cloned())
-            .flatten();
+        let direct = step.engine.state().kind() == RoomKind::Direct;
+        let people = step.engine.state().participants.participants.iter();
+        let with = people
+            .map(|it| &it.user)
+            .find(|user| **user != self.user && direct)
+            .cloned();
         step.ops.push(Op::Clear(room.clone()));
         step.ops.push(Op::Room {
             room: room.clone(),
@@ -536,6 +680,28 @@ impl Client {
                 model.applied(client, room, applied)
             }
             Told::Stands(room, standing) => model.stands(client, room, standing),
+            Told::CameBack(room, epoch) => {
+                model.came_back(client, room, *epoch);
+                self.say(&format!("{} came back in epoch {epoch}", self.short(room)));
+                Ok(())
+            }
+            Told::Unsent(text) => {
+                model.told_unsent(text);
+                self.say(&format!("`{text}` will not go out"));
+                Ok(())
+            }
+            Told::Wants(room, id, what) => {
+                self.say(&format!("{} wants: {what}", self.short(room)));
+                model.wants(client, room, *id, what)
+            }
+            Told::Settled(room, id, how) => {
+                self.say(&format!(
+                    "{} {}: {how}",
+                    self.short(room),
+                    model.wanted(client, *id)
+                ));
+                model.settled(client, *id)
+            }
             Told::Out(room) => {
                 model.is_out(client, room);
                 self.say(&format!("{} is out", self.short(room)));
@@ -605,16 +771,15 @@ impl Client {
         }
         let engine = memory.engines.get(room).ok_or(Fault::NoRoom)?;
         Ok(!engine.is_member()
+            || engine.sending_stopped().is_some()
             || (engine.queued() == 0
                 && engine.next_timeout().is_none()
                 && engine.outstanding(u64::MAX).is_none()))
     }
 
-    fn is_member(&self, room: &RoomUri) -> bool {
+    fn holds(&self, room: &RoomUri) -> bool {
         let disk = self.lock_disk();
-        disk.rooms
-            .get(room)
-            .is_some_and(|room| !room.closed && !room.rows.is_empty())
+        disk.rooms.get(room).is_some_and(|room| !room.rows.is_empty())
     }
 
     fn text_of(&self, room: &RoomUri, id: LocalId) -> Option<String> {
@@ -635,9 +800,6 @@ impl Client {
     }
 }
 
-/// Members of direct rooms.
-const DIRECT_ROLE: u32 = 2;
-
 fn agent(hub: HubIdentity) -> FrankingAgentData {
     FrankingAgentData {
         franking_signature_key: hub.key,
@@ -648,6 +810,18 @@ fn agent(hub: HubIdentity) -> FrankingAgentData {
 /// The last segment of an identifier.
 fn last(uri: &str) -> &str {
     uri.rsplit('/').next().unwrap_or_default()
+}
+
+fn describe(intent: &Intent) -> String {
+    match intent {
+        Intent::Add { user, role } => format!("add {} as {role}", last(user.as_str())),
+        Intent::Remove { user } => format!("remove {}", last(user.as_str())),
+        Intent::Ban { user } => format!("ban {}", last(user.as_str())),
+        Intent::Unban { user, role } => format!("unban {} as {role}", last(user.as_str())),
+        Intent::SetRole { user, role } => format!("make {} {role}", last(user.as_str())),
+        Intent::Rename { name } => format!("call it `{name}`"),
+        Intent::Leave => "leave".to_owned(),
+    }
 }
 
 fn standing(engine: &Conversation) -> Standing {

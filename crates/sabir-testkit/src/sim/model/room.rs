@@ -11,8 +11,12 @@ use sabir_wire::uri::UserUri;
 use super::tree::{Membership, Proposals};
 use super::{Check, Name};
 
+/// The least role of a group that sends (docs/decisions/0003-groups.md).
+const MEMBER: u32 = 3;
+
 #[derive(Debug)]
 pub(super) struct Room {
+    is_group: bool,
     epochs: Vec<Epoch>,
     /// Members in each epoch, as far as the commits are known.
     members: Vec<Membership>,
@@ -97,6 +101,7 @@ impl Room {
             returned: false,
         };
         Self {
+            is_group: people.len() == 1,
             epochs: Vec::new(),
             members: vec![Membership::founded(client, user, people)],
             proposals: Proposals::new(),
@@ -137,7 +142,7 @@ impl Room {
 
     pub(super) fn applied(&mut self, client: &str, applied: &Applied) -> Check {
         let entry = &applied.entry;
-        self.note_proposals(entry);
+        self.note_entry(entry);
         if let Some(epoch) = applied.joined {
             self.came_back(client, epoch);
             if let Some(place) = self.places.get_mut(client) {
@@ -165,6 +170,11 @@ impl Room {
         let is_commit = entry.is_commit();
         if is_commit {
             self.commit_accepted(message)?;
+        }
+        if is_commit && self.lets_go(client, number) {
+            // Whoever leaves is cut off from then on and hears only this.
+            self.places.remove(client);
+            return Ok(());
         }
         let epoch = self.epoch(number);
         match epoch.entries.get(place.position) {
@@ -280,7 +290,22 @@ impl Room {
         self.members.get(index)
     }
 
-    fn note_proposals(&mut self, entry: &Entry) {
+    /// Whether the commit that ends an epoch takes a client out that left.
+    fn lets_go(&mut self, client: &str, number: u64) -> bool {
+        let commit = self.epoch(number).commit.as_ref();
+        let refers = commit.is_some_and(|(_, message)| match message {
+            MlsMessage::Public(public) => public
+                .commit()
+                .is_some_and(|commit| commit.proposals_by_reference().next().is_some()),
+            _ => false,
+        });
+        refers
+            && self
+                .members(number + 1)
+                .is_none_or(|members| !members.clients().any(|there| there == client))
+    }
+
+    fn note_entry(&mut self, entry: &Entry) {
         let messages = match &entry.message.body {
             FanoutBody::Proposal {
                 message,
@@ -291,6 +316,10 @@ impl Room {
             } => external_proposals.iter().collect::<Vec<_>>(),
             _ => Vec::new(),
         };
+        self.note_proposals(messages.into_iter());
+    }
+
+    pub(super) fn note_proposals<'a>(&mut self, messages: impl Iterator<Item = &'a MlsMessage>) {
         for message in messages {
             if let MlsMessage::Public(public) = message
                 && let Some(proposal) = public.proposal()
@@ -325,7 +354,12 @@ impl Room {
             }
         }
         let entries = self.epochs.get(last).map_or(0, |epoch| epoch.entries.len());
+        let clients = self.clients();
         for (client, place) in &self.places {
+            // Who left, or was removed, hears nothing any more.
+            if !clients.contains(client) {
+                continue;
+            }
             if (usize::try_from(place.epoch).unwrap(), place.position) != (last, entries) {
                 return Err(format!(
                     "{client} came to rest at {}/{}, the room at {last}/{entries}",
@@ -333,7 +367,7 @@ impl Room {
                 ));
             }
         }
-        for client in self.clients() {
+        for client in clients {
             if !self.places.contains_key(&client) {
                 return Err(format!("{client} was added and never came in"));
             }
@@ -347,9 +381,15 @@ impl Room {
 
     /// Whether somebody has a client that is in the room and knows it.
     pub(super) fn can_send(&self, user: &UserUri) -> bool {
-        self.members
-            .last()
-            .is_some_and(|members| members.people.iter().any(|(there, _)| there == user))
+        self.members.last().is_some_and(|members| {
+            let mut people = members.people.iter();
+            people.any(|(there, role)| there == user && (!self.is_group || *role >= MEMBER))
+        })
+    }
+
+    /// Whether a client is in the room and knows it.
+    pub(super) fn holds(&self, client: &str) -> bool {
+        self.places.contains_key(client) && self.clients().iter().any(|there| there == client)
     }
 
     pub(super) fn entries(&self) -> usize {
