@@ -15,6 +15,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use crate::world::{self, Person, World};
 use rand_chacha::ChaCha20Rng;
+use sabir_core::follower::Follower;
 use sabir_core::hub::{Effects, Hub, HubContext, HubIdentity, Origin, Route};
 use sabir_core::room::{GroupRoom, RoomRules};
 use sabir_mls::Device;
@@ -72,6 +73,10 @@ pub struct Scene {
     /// The encoded request that made the room.
     pub creation: Vec<u8>,
     pub now: u64,
+    /// The provider b.example, which knows of the room what the hub sends it.
+    pub follower: Follower,
+    /// Where its key packages went.
+    pub packages: BTreeMap<Vec<u8>, ClientUri>,
 }
 
 /// A change of the list; people by name, by their place before the change.
@@ -156,6 +161,8 @@ impl Scene {
         Self {
             hub: created.hub.unwrap(),
             identity,
+            follower: Follower::new(room_uri()),
+            packages: BTreeMap::new(),
             rows,
             routes: BTreeMap::new(),
             members,
@@ -287,6 +294,7 @@ impl Scene {
         let route = if *owner.authority() == self.identity.domain {
             Route::Device(owner)
         } else {
+            self.packages.insert(package.reference.clone(), owner.clone());
             Route::Provider(owner.authority().clone())
         };
         self.routes.insert(package.reference.clone(), route);
@@ -341,13 +349,33 @@ impl Scene {
         (answer.outcome, answer.error_description, effects)
     }
 
-    /// Followers hand everything but Welcomes to all of theirs in the room, as the roster has it; here to all of theirs.
+    /// The hub's own devices get what it says, those of the other provider what that one makes of it.
     pub fn hand_out(&mut self, event: &sabir_core::hub::HubEvent) {
+        let other = world::domain("b.example");
+        let mut devices = event.devices.clone();
+        if event.followers.contains(&other) {
+            let effects = self.follower.handle(&other, &event.body, &self.packages).unwrap();
+            assert!(!effects.out_of_step, "the follower lost the room");
+            assert_eq!(effects.events[0].body, event.body);
+            devices.extend(effects.events[0].devices.iter().cloned());
+        }
         for member in self.members.values_mut() {
-            let local = event.devices.contains(&member.uri);
-            if local || event.followers.contains(member.user.authority()) {
+            if devices.contains(&member.uri) {
                 member.inbox.push_back(event.body.clone());
             }
+        }
+    }
+
+    /// The follower's roster is the hub's tree, as long as it has anybody in the room.
+    fn check_roster(&self) {
+        let other = world::domain("b.example");
+        if self.hub.clients().any(|client| *client.authority() == other) {
+            let roster: Vec<(u32, ClientUri)> = self
+                .follower
+                .roster()
+                .map(|(leaf, client)| (leaf, client.unwrap().clone()))
+                .collect();
+            assert_eq!(roster, self.hub_leaves());
         }
     }
 
@@ -627,6 +655,7 @@ impl Scene {
                 take(member, &entry, &judge_world, self.world.now, &mut rng);
             }
         }
+        self.check_roster();
         let clients: Vec<ClientUri> = self.hub.clients().cloned().collect();
         for (name, member) in &self.members {
             let Some(group) = member.group.as_ref().filter(|group| group.is_active()) else {
