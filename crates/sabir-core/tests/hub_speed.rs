@@ -6,6 +6,8 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::print_stdout,
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
     dead_code,
     unreachable_pub,
     missing_docs,

@@ -66,7 +66,7 @@ fn metadata(scene: &mut Scene, change: fn(&mut RoomMetaData)) -> bool {
     component(scene, ComponentId::ROOM_METADATA, metadata.to_bytes())
 }
 
-fn role_of<'a>(policy: &'a mut Policy, index: u32) -> &'a mut sabir_wire::policy::Role {
+fn role_of(policy: &mut Policy, index: u32) -> &mut sabir_wire::policy::Role {
     policy
         .roles
         .roles

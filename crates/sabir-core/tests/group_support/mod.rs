@@ -417,10 +417,10 @@ impl Scene {
         if matches!(answer.0, UpdateOutcome::Success { .. }) {
             self.last = commit.next.clone();
             self.follow();
-        } else if let Some(group) = self.members.get_mut(name).unwrap().group.as_mut() {
-            if group.has_pending_commit() {
-                group.drop_own().unwrap();
-            }
+        } else if let Some(group) = self.members.get_mut(name).unwrap().group.as_mut()
+            && group.has_pending_commit()
+        {
+            group.drop_own().unwrap();
         }
         answer
     }
