@@ -3,6 +3,7 @@
 //! ```text
 //! cargo xtask test      fmt, layers, tidy, deny, clippy, tests, doc tests, crosscheck, demo; one closing line of counts
 //! cargo xtask demo      two providers and two people on this machine, playing a conversation
+//! cargo xtask sim       simulated worlds, each from a seed: real engines and handlers under faults
 //! cargo xtask layers    which crate may see which, and what pure crates may not touch
 //! cargo xtask tidy      sizes, spec citations, links, leftovers
 //! cargo xtask deny      licences, banned crates, sources, size of the lock file
@@ -23,6 +24,7 @@ mod metadata;
 mod repo;
 mod report;
 mod scan;
+mod sim;
 mod test;
 mod tidy;
 
@@ -35,6 +37,8 @@ usage: cargo xtask <command>
                   --fast leaves out integration tests, doc tests, crosscheck and the demo
   demo [--exit]   two providers and two people on this machine, playing a conversation; then the providers
                   stay up, unless --exit is given
+  sim [--seeds N] [--from S] | --replay S | --bugs
+                  simulated worlds, 200 unless told otherwise; a seed told as a story; planted bugs found
   layers          edges between crates, homes of libraries, purity of the pure crates
   tidy            file sizes, spec citations against docs/specs.md, links, leftovers
   deny            licences, banned crates, sources, size of the lock file
@@ -51,6 +55,7 @@ fn main() -> ExitCode {
         "layers" => none(rest).and_then(|()| check(layers::check)),
         "tidy" => none(rest).and_then(|()| check(tidy::check)),
         "deny" => none(rest).and_then(|()| check(deny::check)),
+        "sim" => sim::run(rest),
         "demo" => demo::Options::parse(rest).and_then(|options| demo::run(&options)),
         "help" | "-h" | "--help" => {
             print!("{HELP}");

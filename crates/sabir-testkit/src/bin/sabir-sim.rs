@@ -11,17 +11,19 @@ use std::time::{Duration, Instant};
 use sabir_testkit::sim;
 
 const HELP: &str = "\
-usage: cargo xtask sim [--seeds N] [--from S] | --replay S
+usage: cargo xtask sim [--seeds N] [--from S] | --replay S | --bugs [NAME]
 
   --seeds N    worlds to live through, 200 unless given
   --from S     the first seed, 0 unless given
   --replay S   tells the story of one world
+  --bugs       plants one bug after the other, and says which seed of the first 2,000 finds it; --bugs NAME plants one
 ";
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 enum Wish {
     Seeds { count: u64, from: u64 },
     Replay(u64),
+    Bugs(Option<sim::Bug>),
 }
 
 fn main() -> ExitCode {
@@ -35,6 +37,7 @@ fn main() -> ExitCode {
     let well = match wish {
         Wish::Seeds { count, from } => seeds(count, from),
         Wish::Replay(seed) => replay(seed),
+        Wish::Bugs(one) => bugs(one),
     };
     if well {
         ExitCode::SUCCESS
@@ -57,6 +60,14 @@ fn parse(arguments: &[String]) -> Result<Wish, String> {
             "--seeds" => count = number()?,
             "--from" => from = number()?,
             "--replay" => return Ok(Wish::Replay(number()?)),
+            "--bugs" => {
+                let named = |name: &String| {
+                    let mut all = sim::Bug::ALL.into_iter();
+                    all.find(|bug| format!("{bug:?}") == *name)
+                        .ok_or(format!("no bug is called `{name}`"))
+                };
+                return Ok(Wish::Bugs(arguments.next().map(named).transpose()?));
+            }
             other => return Err(format!("unknown argument `{other}`")),
         }
     }
@@ -104,4 +115,28 @@ fn replay(seed: u64) -> bool {
             true
         }
     }
+}
+
+/// Seeds within which every planted bug is to be found.
+const WITHIN: u64 = 2000;
+
+fn bugs(one: Option<sim::Bug>) -> bool {
+    let mut missed = 0;
+    let planted: Vec<sim::Bug> = sim::Bug::ALL
+        .into_iter()
+        .filter(|bug| one.is_none_or(|one| one == *bug))
+        .collect();
+    for bug in &planted {
+        let bug = *bug;
+        let mut outcomes = (0..WITHIN).map(|seed| sim::run(seed, Some(bug), false));
+        match outcomes.find_map(|outcome| Some((outcome.seed, outcome.wrong?))) {
+            Some((seed, wrong)) => println!("{bug:?}: seed {seed}: {wrong}"),
+            None => {
+                missed += 1;
+                println!("{bug:?}: not found in {WITHIN} seeds");
+            }
+        }
+    }
+    println!("{} bugs planted, {missed} not found", planted.len());
+    missed == 0
 }

@@ -30,11 +30,12 @@ use tokio::task::JoinSet;
 pub(super) use account::Person;
 pub(super) use disk::Died;
 
+use super::bugs::Bug;
 use super::fate::Fate;
 use super::provider::Clock;
 use super::store::Moment;
 use super::world::World;
-use disk::Disk;
+use disk::{Disk, Op};
 
 /// One client.
 pub(super) struct Client {
@@ -61,6 +62,8 @@ struct Memory {
     anchors: TrustAnchors,
     token: Option<String>,
     news: BTreeMap<RoomUri, Arc<Notify>>,
+    /// Private halves of key packages that a planted bug keeps off the disk.
+    unwritten: Vec<Op>,
     /// Wakes whoever looks after key packages.
     supply: Arc<Notify>,
 }
@@ -118,6 +121,11 @@ impl Client {
 
     fn world(&self) -> Result<Arc<World>, Died> {
         self.world.upgrade().ok_or(Died)
+    }
+
+    /// Whether this bug is planted in this world.
+    fn has(&self, bug: Bug) -> bool {
+        self.world.upgrade().is_some_and(|world| world.bug == Some(bug))
     }
 
     fn now(&self) -> u64 {

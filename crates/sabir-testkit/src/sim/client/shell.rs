@@ -19,6 +19,7 @@ use sabir_wire::uri::{Domain, RoomUri, UserUri};
 
 use super::Client;
 use super::disk::{Died, Op};
+use crate::sim::bugs::Bug;
 use crate::sim::model::{Applied, Entry, Line, Standing};
 
 /// Why a step did nothing.
@@ -350,6 +351,9 @@ impl Client {
             }
             let effects = self.prepare(step)?;
             step.absorb(self, effects);
+            if self.has(Bug::RequestNotWritten) {
+                step.ops.clear();
+            }
             Ok(match step.engine.outstanding(step.now) {
                 Some(request) => Next::Send(request),
                 None => Next::Wait(step.engine.next_timeout()),
@@ -368,6 +372,9 @@ impl Client {
                 .engine
                 .answered(step.cx, step.now, request, answer, &mut step.rng)?;
             step.absorb(self, effects);
+            if self.has(Bug::AnswerNotWritten) {
+                step.ops.clear();
+            }
             Ok(())
         })
     }
@@ -381,11 +388,16 @@ impl Client {
             return Ok(());
         }
         let mark = Op::Cursor(event.cursor);
-        if self.lock_disk().parked.contains_key(room) {
+        let waits = self.lock_disk().parked.contains_key(room);
+        if waits && !self.has(Bug::ParkedOvertaken) {
             return self.park(room, fanout_message, mark);
         }
         match self.apply(room, fanout_message, mark) {
             Err(Fault::Unknown(domain)) => {
+                if self.has(Bug::UnknownThrownAway) {
+                    self.start_unparking(room.clone(), domain);
+                    return self.commit(vec![Op::Cursor(event.cursor)], Vec::new());
+                }
                 self.say(&format!(
                     "{} waits for the identity of {domain}",
                     self.short(room)
@@ -427,6 +439,12 @@ impl Client {
         let references = Conversation::welcome_references(bytes);
         let is_held = self.holds(room);
         let mut mark = Some(mark);
+        let mut later = None;
+        if self.has(Bug::CursorFirst) {
+            self.commit(mark.take().into_iter().collect(), Vec::new())?;
+        } else if self.has(Bug::EffectsFirst) {
+            later = mark.take();
+        }
         let done = if !references.is_empty() && is_held {
             self.welcome(room, entry, bytes, &references, &mut mark)
         } else if references.is_empty() {
@@ -452,13 +470,16 @@ impl Client {
         };
         match done {
             Ok(()) => {
+                self.commit(later.into_iter().collect(), Vec::new())?;
                 self.wake(room);
                 Ok(())
             }
             // What was said before its Welcome is not for it.
-            Err(Fault::NoRoom) => self.commit(mark.into_iter().collect(), Vec::new()),
+            Err(Fault::NoRoom) => self.commit(mark.into_iter().chain(later).collect(), Vec::new()),
             Err(Fault::Refused(reason)) => {
-                let mark = mark.unwrap_or_else(|| Op::Cursor(self.lock_disk().cursor + 1));
+                let mark = mark
+                    .or(later)
+                    .unwrap_or_else(|| Op::Cursor(self.lock_disk().cursor + 1));
                 self.skip(room, &reason, mark)
             }
             Err(fault) => Err(fault),
@@ -730,6 +751,9 @@ impl Client {
             .into_iter()
             .map(|made| Op::Package(made.reference, made.private))
             .collect();
+        if self.has(Bug::PackagesNotWritten) {
+            self.lock_memory().unwritten.append(&mut ops);
+        }
         ops.push(Op::Publishing(Some(batch.clone())));
         self.commit(ops, Vec::new())?;
         Ok(batch)
@@ -737,7 +761,9 @@ impl Client {
 
     /// The provider has the batch.
     pub(super) fn published(&self) -> Result<(), Fault> {
-        self.commit(vec![Op::Publishing(None)], Vec::new())
+        let mut ops = std::mem::take(&mut self.lock_memory().unwritten);
+        ops.push(Op::Publishing(None));
+        self.commit(ops, Vec::new())
     }
 
     /// Pins what a provider published, where nothing is pinned for it.

@@ -12,13 +12,14 @@ use sabir_wire::client_api::{
     SignInRequest, SignInResponse, path,
 };
 use sabir_wire::codec::{Decode as _, Encode as _};
-use sabir_wire::protocol::KeyMaterialRequest;
+use sabir_wire::protocol::{KeyMaterialRequest, SubmitMessageResponse};
 use sabir_wire::uri::{Domain, ProviderUri, RoomUri};
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 
 use super::Client;
 use super::shell::{Fault, Next};
+use crate::sim::bugs::Bug;
 use crate::sim::provider::{Answer, Caller};
 
 /// Key packages the provider should have, and with how few it gets more.
@@ -109,6 +110,11 @@ impl Client {
                     let _ = timeout(REFUSED_PAUSE, news.notified()).await;
                 }
                 Err(Failed::Again(asked)) => {
+                    if request.kind == RequestKind::Submit && self.has(Bug::RepeatsAnew) {
+                        // As if it were known that nobody got it.
+                        let answer = SubmitMessageResponse::EpochTooOld { current_epoch: 0 };
+                        let _ = self.answered(&room, &request, &answer.to_bytes());
+                    }
                     self.pause(failures, asked).await;
                     failures += 1;
                 }

@@ -1,0 +1,44 @@
+//! Simulated worlds in the test run: as many seeds as there is time for, and that a seed is a story.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+use sabir_testkit::sim;
+
+fn worlds(seeds: std::ops::Range<u64>) {
+    for seed in seeds {
+        let outcome = sim::run(seed, None, false);
+        if let Some(wrong) = outcome.wrong {
+            panic!("seed {seed}: {wrong}\nhint: `cargo xtask sim --replay {seed}` tells its story");
+        }
+    }
+}
+
+#[test]
+fn seeds_from_0() {
+    worlds(0..50);
+}
+
+#[test]
+fn seeds_from_50() {
+    worlds(50..100);
+}
+
+#[test]
+fn seeds_from_100() {
+    worlds(100..150);
+}
+
+#[test]
+fn seeds_from_150() {
+    worlds(150..200);
+}
+
+#[test]
+fn the_same_seed_is_the_same_story() {
+    for seed in [1, 7, 30] {
+        let (one, two) = (sim::run(seed, None, false), sim::run(seed, None, false));
+        for (number, (first, second)) in one.story.iter().zip(&two.story).enumerate() {
+            assert_eq!(first, second, "line {number} of seed {seed}");
+        }
+        assert_eq!(one.hash, two.hash, "seed {seed}");
+    }
+}
