@@ -18,6 +18,7 @@
 )]
 
 mod bugs;
+mod cheats;
 mod client;
 mod fate;
 mod model;
@@ -34,6 +35,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 pub use bugs::Bug;
+use cheats::Cheat;
 use network::Weather;
 use plan::Plan;
 use sabir_store::Store as _;
@@ -80,10 +82,13 @@ pub fn run(seed: u64, bug: Option<Bug>, aloud: bool) -> Outcome {
 
 async fn world(seed: u64, bug: Option<Bug>, aloud: bool) -> Outcome {
     let plan = Plan::of(seed);
-    let world = World::new(seed, plan.providers, bug, aloud);
+    let world = World::new(seed, &plan, bug, aloud);
     world.say("seed", &format!("{seed}: {plan:?}"));
     plan::settle(&world, &plan).await;
     world.network.set(plan.weather);
+    if let (Some(Cheat::Garbles | Cheat::Steals), Some(mallory)) = (plan.cheat, world.mallory()) {
+        world.model().distrust(&mallory.user);
+    }
     let story = tokio::spawn(story(Arc::clone(&world), plan));
     tokio::select! {
         biased;
@@ -123,6 +128,14 @@ async fn story(world: Arc<World>, plan: Plan) {
     world.network.set(calm);
     world.network.heal();
     world.spare();
+    world.cheats().over = true;
+    if plan.cheat == Some(Cheat::Withholds) {
+        // Who was robbed notices by what comes next.
+        sleep(Duration::from_secs(600)).await;
+        for client in world.clients() {
+            client.write_everywhere();
+        }
+    }
     // Longest waits are minutes; what has not come to rest after a day never will.
     for _ in 0..(24 * 30) {
         sleep(Duration::from_secs(120)).await;

@@ -149,9 +149,9 @@ impl StoreBugs {
                 event.devices.pop();
             }
         }
-        if write.new_epoch != command.expect.epoch && self.is(Bug::HubRowLost) && !write.row_puts.is_empty() {
-            // The engine's own rows come first.
-            write.row_puts.remove(0);
+        if write.new_epoch != command.expect.epoch && self.is(Bug::HubRowLost) {
+            // The group's rows; the engine's own begin with another letter.
+            write.row_puts.retain(|(key, _)| key.first() != Some(&b'm'));
         }
         if self.is(Bug::HubOrder) && entries > 1 {
             write.events.swap(0, 1);

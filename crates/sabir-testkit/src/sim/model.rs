@@ -15,6 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use sabir_mls::keys::sha256;
 use sabir_wire::client_api::path;
 use sabir_wire::codec::{Decode as _, Encode as _};
+use sabir_wire::mls::MlsMessage;
 use sabir_wire::protocol::{
     ClientKeyStatus, HandshakeBundle, KeyMaterialResponse, SubmitMessageRequest, SubmitMessageResponse,
     UpdateOutcome, UpdateRequest, UpdateRoomResponse,
@@ -37,6 +38,8 @@ pub(super) struct Model {
     answers: BTreeMap<Name, Name>,
     /// Requests that key packages were given out for.
     given: BTreeMap<Vec<u8>, Name>,
+    /// Messages that nobody can open.
+    garbage: BTreeSet<Name>,
     /// What people wanted of rooms: where, what, and whether they have heard of it.
     wishes: BTreeMap<(String, [u8; 16]), Wish>,
     /// Clients whose word counts for nothing.
@@ -82,6 +85,20 @@ impl Model {
     /// Somebody's word counts for nothing from now on.
     pub(super) fn distrust(&mut self, user: &UserUri) {
         self.cheats.insert(user.clone());
+    }
+
+    /// An entry is kept from a client, which follows the room no more until it comes back; `false` where it did not
+    /// follow it. Its own commits are not kept from it: a client that is alone in a room waits for the echo of an
+    /// accepted commit without an end (a finding of this simulation).
+    pub(super) fn rob(&mut self, client: &str, room: &RoomUri, entry: &MlsMessage) -> bool {
+        self.rooms
+            .get_mut(room)
+            .is_some_and(|state| state.rob(client, entry))
+    }
+
+    /// Nobody can open this.
+    pub(super) fn expect_garbage(&mut self, name: Name) {
+        self.garbage.insert(name);
     }
 
     /// A room came into being on a client, with these people and roles on its list.
@@ -247,7 +264,7 @@ impl Model {
         let Some(state) = self.rooms.get_mut(room) else {
             return Ok(());
         };
-        state.applied(client, applied)?;
+        state.applied(client, applied, &self.garbage)?;
         for line in &applied.lines {
             let Line::Text { sender, text } = line else {
                 continue;
@@ -323,11 +340,6 @@ impl Model {
     pub(super) fn size(&self) -> (usize, usize) {
         let entries = self.rooms.values().map(Room::entries).sum();
         (entries, self.written.len())
-    }
-
-    /// The clients that are in a room now, as the log says.
-    pub(super) fn clients_of(&self, room: &RoomUri) -> Vec<String> {
-        self.rooms.get(room).map(Room::clients).unwrap_or_default()
     }
 }
 

@@ -8,6 +8,7 @@ use sabir_core::room;
 use sabir_wire::uri::{Domain, RoomUri};
 use tokio::time::sleep;
 
+use super::cheats::Cheat;
 use super::client::{Client, Person};
 use super::fate::Fate;
 use super::network::Weather;
@@ -28,6 +29,7 @@ pub(super) struct Plan {
     pub(super) blows: u64,
     /// Deeds in groups, of a thousand.
     pub(super) group_deeds: u64,
+    pub(super) cheat: Option<Cheat>,
     /// People with two devices, of a thousand.
     pub(super) second_devices: u64,
 }
@@ -68,6 +70,14 @@ impl Plan {
             weather,
             blows: *fate.one_of(&[0, 1_000, 4_000, 15_000]).unwrap(),
             group_deeds: *fate.one_of(&[0, 600, 900]).unwrap(),
+            cheat: match fate.below(15) {
+                0 => Some(Cheat::Withholds),
+                1 => Some(Cheat::Repeats),
+                2 => Some(Cheat::AltersFranks),
+                3 => Some(Cheat::Steals),
+                4 => Some(Cheat::Garbles),
+                _ => None,
+            },
             second_devices: *fate.one_of(&[0, 0, 300]).unwrap(),
         }
     }

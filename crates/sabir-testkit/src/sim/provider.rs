@@ -137,11 +137,6 @@ impl Provider {
         }
     }
 
-    /// Its identity CA.
-    pub(super) fn ca(&self) -> &[u8] {
-        &self.ca
-    }
-
     /// Starts a process on the disk.
     pub(super) fn boot(&self, world: &Arc<World>) {
         let mut disk = self.disk.lock().unwrap();

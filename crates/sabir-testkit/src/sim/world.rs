@@ -14,10 +14,12 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 
 use super::bugs::Bug;
+use super::cheats::{Cheat, Cheats};
 use super::client::Client;
 use super::fate::Fate;
 use super::model::{Exchange, Model};
 use super::network::{Lost, Network};
+use super::plan::Plan;
 use super::provider::{Answer, Caller, Process, Provider};
 use super::story::Story;
 
@@ -26,6 +28,8 @@ pub(super) struct World {
     pub(super) seed: u64,
     pub(super) start: Instant,
     pub(super) bug: Option<Bug>,
+    pub(super) cheat: Option<Cheat>,
+    cheats: Mutex<Cheats>,
     pub(super) network: Network,
     pub(super) story: Story,
     pub(super) fate: Fate,
@@ -51,9 +55,9 @@ pub(super) struct Counts {
 }
 
 impl World {
-    pub(super) fn new(seed: u64, providers: usize, bug: Option<Bug>, aloud: bool) -> Arc<Self> {
+    pub(super) fn new(seed: u64, plan: &Plan, bug: Option<Bug>, aloud: bool) -> Arc<Self> {
         let start = Instant::now();
-        let providers = ["a", "b", "c", "d", "e", "f"].into_iter().take(providers);
+        let providers = ["a", "b", "c", "d", "e", "f"].into_iter().take(plan.providers);
         let providers = providers.map(|name| {
             let domain = Domain::parse(&format!("{name}.example")).unwrap();
             (domain.clone(), Provider::new(domain, start, seed))
@@ -62,6 +66,8 @@ impl World {
             seed,
             start,
             bug,
+            cheat: plan.cheat,
+            cheats: Mutex::new(Cheats::new(seed)),
             network: Network::new(seed),
             story: Story::new(aloud),
             fate: Fate::new(seed, "world"),
@@ -89,6 +95,10 @@ impl World {
 
     pub(super) fn clients(&self) -> Vec<Arc<Client>> {
         self.clients.lock().unwrap().values().cloned().collect()
+    }
+
+    pub(super) fn cheats(&self) -> MutexGuard<'_, Cheats> {
+        self.cheats.lock().unwrap()
     }
 
     pub(super) fn model(&self) -> MutexGuard<'_, Model> {
@@ -208,6 +218,7 @@ impl World {
         let (here, there) = (caller.place().to_owned(), to.as_str());
         let passage = self.network.passage();
         let what = || format!("{} {}", request.method(), label(request.uri().path()));
+        self.steals(&here, &request);
         self.network.travel(&here, there, passage.there).await?;
         if passage.request_lost {
             self.say(&here, &format!("{} to {there} is lost", what()));

@@ -20,6 +20,7 @@ use sabir_wire::uri::{Domain, RoomUri, UserUri};
 use super::Client;
 use super::disk::{Died, Op};
 use crate::sim::bugs::Bug;
+use crate::sim::cheats::Cheat;
 use crate::sim::model::{Applied, Entry, Line, Standing};
 
 /// Why a step did nothing.
@@ -86,6 +87,8 @@ struct Step<'a> {
     ops: Vec<Op>,
     lines: Vec<Line>,
     told: Vec<Told>,
+    /// Whether the frank of the entry at hand was altered on its way.
+    altered: bool,
 }
 
 impl Step<'_> {
@@ -127,7 +130,7 @@ impl Step<'_> {
                 self.told.push(Told::CameBack(room.clone(), epoch));
             }
             // What somebody wrote crossed the change that took the right to write from them.
-            ConversationEvent::Alarm(alarm @ Alarm::SendingRefused { .. }) => {
+            ConversationEvent::Alarm(alarm) if client.expects(&alarm) => {
                 client.say(&format!("{} {alarm:?}", client.short(room)));
             }
             ConversationEvent::Alarm(alarm) => {
@@ -160,7 +163,7 @@ impl Step<'_> {
             .ok()
             .and_then(|content| content.fallback_text(&[]).map(str::to_owned))
             .unwrap_or_default();
-        if message.frank_state != FrankState::Verified || !message.verified {
+        if self.altered == (message.frank_state == FrankState::Verified) || !message.verified {
             let state = (message.frank_state, message.verified);
             self.told.push(Told::Wrong(format!("`{text}` came as {state:?}")));
         }
@@ -282,6 +285,7 @@ impl Client {
             ops: Vec::new(),
             lines: Vec::new(),
             told: Vec::new(),
+            altered: false,
         };
         step.ops.push(Op::Room {
             room: room.clone(),
@@ -448,7 +452,9 @@ impl Client {
         let done = if !references.is_empty() && is_held {
             self.welcome(room, entry, bytes, &references, &mut mark)
         } else if references.is_empty() {
+            let altered = self.world()?.is_altered(bytes);
             self.step(room, |step| {
+                step.altered = altered;
                 let effects = step.engine.incoming(step.cx, step.now, bytes, &mut step.rng)?;
                 step.absorb(self, effects);
                 step.ops.extend(mark.take());
@@ -566,6 +572,7 @@ impl Client {
             ops: Vec::new(),
             lines: Vec::new(),
             told: Vec::new(),
+            altered: false,
         };
         let direct = step.engine.state().kind() == RoomKind::Direct;
         let people = step.engine.state().participants.participants.iter();
@@ -624,6 +631,7 @@ impl Client {
             ops: Vec::new(),
             lines: Vec::new(),
             told: Vec::new(),
+            altered: false,
         };
         let value = body(&mut step)?;
         let Step { ops, told, .. } = step;
@@ -806,6 +814,39 @@ impl Client {
     fn holds(&self, room: &RoomUri) -> bool {
         let disk = self.lock_disk();
         disk.rooms.get(room).is_some_and(|room| !room.rows.is_empty())
+    }
+
+    /// Whether an alarm has its cause in how this world is, and not in a fault.
+    fn expects(&self, alarm: &Alarm) -> bool {
+        match alarm {
+            Alarm::SendingRefused { .. } => true,
+            Alarm::Gap { .. } | Alarm::BadCommit { .. } => self
+                .world
+                .upgrade()
+                .is_some_and(|world| world.cheat == Some(Cheat::Withholds)),
+            _ => false,
+        }
+    }
+
+    /// A line in every room, so that everybody there hears something.
+    pub(in crate::sim) fn write_everywhere(&self) {
+        let rooms: Vec<RoomUri> = self.lock_disk().rooms.keys().cloned().collect();
+        for (number, room) in rooms.iter().enumerate() {
+            let _ = self.write(room, &format!("last line {number} of {}", self.name));
+        }
+    }
+
+    /// Takes an entry that its provider gives again, as if it were new: nothing is shown twice.
+    pub(super) fn repeated(&self, room: &RoomUri, bytes: &[u8]) -> Result<(), Fault> {
+        self.step(room, |step| {
+            let effects = step.engine.incoming(step.cx, step.now, bytes, &mut step.rng)?;
+            step.absorb(self, effects);
+            if step.lines.iter().any(|line| matches!(line, Line::Text { .. })) {
+                step.told
+                    .push(Told::Wrong("an entry that came again is shown again".to_owned()));
+            }
+            Ok(())
+        })
     }
 
     fn text_of(&self, room: &RoomUri, id: LocalId) -> Option<String> {

@@ -167,14 +167,29 @@ impl Client {
         self.acknowledge(after);
         let mut last = after;
         loop {
-            let Ok(Some(event)) = timeout(SILENCE, stream.next(&world)).await else {
+            let Ok(Some(mut event)) = timeout(SILENCE, stream.next(&world)).await else {
                 return Err(Failed::Again(None));
             };
+            if let EventBody::Fanout { room, fanout_message } = &mut event.body {
+                if world.withholds(self, room, event.cursor, fanout_message) {
+                    last = event.cursor;
+                    continue;
+                }
+                *fanout_message = world.alters(std::mem::take(fanout_message));
+            }
             last = self.check_cursor(&event, last);
             match self.incoming(&event) {
                 Ok(()) => {}
                 Err(Fault::Died) => return Err(Failed::Died),
                 Err(fault) => world.wrong(&format!("{}: an event: {fault:?}", self.name)),
+            }
+            if let EventBody::Fanout { room, fanout_message } = &event.body
+                && world.repeats()
+            {
+                match self.repeated(room, fanout_message) {
+                    Err(Fault::Died) => return Err(Failed::Died),
+                    told => self.say(&format!("{} an entry came again: {told:?}", self.short(room))),
+                }
             }
             match event.body {
                 EventBody::KeyPackagesLow { .. } => self.lock_memory().supply.notify_one(),
@@ -290,10 +305,16 @@ impl Client {
     async fn call(&self, at: &str, body: &[u8]) -> Result<Vec<u8>, Failed> {
         let world = self.world().map_err(|_| Failed::Died)?;
         let token = self.token().await?;
+        let body = world.garbles(self, at, body).unwrap_or_else(|| body.to_vec());
         let answer = world
-            .post(&self.caller(), &self.home, at, Some(&token), body.to_vec())
+            .post(&self.caller(), &self.home, at, Some(&token), body)
             .await;
         self.used(answer)
+    }
+
+    /// Sends something that is not its own.
+    pub(in crate::sim) async fn posts(&self, at: &str, body: &[u8]) -> Option<Vec<u8>> {
+        self.call(at, body).await.ok()
     }
 
     async fn fetch(&self, at: &str) -> Result<Vec<u8>, Failed> {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sabir_mls::keys::sha256;
 use sabir_wire::codec::{Decode as _, Encode as _, put_opaque};
-use sabir_wire::mls::MlsMessage;
+use sabir_wire::mls::{MlsMessage, Sender};
 use sabir_wire::protocol::{FanoutBody, FanoutMessage};
 use sabir_wire::uri::UserUri;
 
@@ -140,7 +140,7 @@ impl Room {
         epoch.is_whole(number)
     }
 
-    pub(super) fn applied(&mut self, client: &str, applied: &Applied) -> Check {
+    pub(super) fn applied(&mut self, client: &str, applied: &Applied, garbage: &BTreeSet<Name>) -> Check {
         let entry = &applied.entry;
         self.note_entry(entry);
         if let Some(epoch) = applied.joined {
@@ -190,6 +190,19 @@ impl Room {
             }
             None => epoch.entries.push(entry.name),
         }
+        if garbage.contains(&entry.name) {
+            if applied.lines.iter().any(|line| matches!(line, Line::Text { .. })) {
+                return Err(format!("{client} reads what nobody can open"));
+            }
+            self.places.insert(
+                client.to_owned(),
+                Place {
+                    position: place.position + 1,
+                    ..place
+                },
+            );
+            return Ok(());
+        }
         let shown = epoch
             .shown
             .entry(entry.name)
@@ -229,6 +242,20 @@ impl Room {
             returned: true,
         };
         self.places.insert(client.to_owned(), place);
+    }
+
+    pub(super) fn rob(&mut self, client: &str, entry: &MlsMessage) -> bool {
+        let number = entry.epoch().unwrap_or_default();
+        let is_own = match entry {
+            MlsMessage::Public(public) => match public.sender() {
+                Sender::Member { leaf_index } => self
+                    .members(number)
+                    .is_none_or(|members| members.at(leaf_index) == Some(client)),
+                _ => true,
+            },
+            _ => true,
+        };
+        !is_own && self.places.remove(client).is_some()
     }
 
     pub(super) fn is_out(&mut self, client: &str) {

@@ -30,6 +30,12 @@ impl Membership {
         }
     }
 
+    /// The client at a leaf.
+    pub(super) fn at(&self, leaf: u32) -> Option<&str> {
+        let leaf = self.leaves.get(usize::try_from(leaf).unwrap())?.as_ref()?;
+        Some(leaf.0.as_str())
+    }
+
     /// The clients, by leaf.
     pub(super) fn clients(&self) -> impl Iterator<Item = &str> {
         self.leaves.iter().flatten().map(|(client, _)| client.as_str())
