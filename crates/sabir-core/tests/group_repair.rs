@@ -188,9 +188,9 @@ fn a_return_meets_a_departure_and_the_hub_sees_it_through() {
     town.settle();
     town.agree(&["alice", "bob", "bob-b", "carol", "dave"]);
     // Bob leaves with both clients; before anybody commits, Carol comes back from outside.
+    spoil_state(&mut town, "carol");
     town.intend("bob", id(1), Intent::Leave).unwrap();
     assert!(town.step("bob"));
-    spoil_state(&mut town, "carol");
     for name in ["alice", "dave"] {
         town.clients.get_mut(name).unwrap().away = true;
     }
@@ -229,27 +229,85 @@ fn a_return_meets_a_departure_and_the_hub_sees_it_through() {
     assert_eq!(town.clients["bob"].texts(), ["welcome back"]);
 }
 
-/// The client meets a commit of its epoch that nobody made.
+/// Everybody takes a commit of Alice's, of which one client gets a spoiled copy.
 fn spoil_state(town: &mut Town, who: &str) {
-    let epoch = town.clients[who].hers().epoch();
-    let entry = town
-        .log
-        .iter()
-        .rev()
-        .find(|entry| is_commit(entry))
-        .unwrap()
-        .clone();
-    let mut entry = FanoutMessage::from_bytes(&entry).unwrap();
+    rename(town, "alice", &format!("without {who}"));
+    assert!(town.step("alice"));
+    let inbox = &mut town.clients.get_mut(who).unwrap().inbox;
+    let mut entry = FanoutMessage::from_bytes(&inbox.pop_back().unwrap()).unwrap();
     let FanoutBody::Commit { message, .. } = &mut entry.body else {
         panic!("a commit")
     };
-    let MlsMessage::Public(public) = message.as_mut() else {
-        panic!("in the clear")
-    };
-    public.content.epoch = epoch;
     harm(message);
+    while town.deliver(who) {}
     town.hand(who, &entry.to_bytes());
     assert!(town.clients[who].hers().is_repairing());
+    for name in town.clients.keys().cloned().collect::<Vec<_>>() {
+        while name != who && town.deliver(&name) {}
+    }
+}
+
+#[test]
+fn an_answer_about_the_way_in_that_does_not_hold_leads_nowhere() {
+    let mut town = Town::group(20, FOUR);
+    spoil_state(&mut town, "carol");
+    let request = town.draw_up("carol").unwrap();
+    assert_eq!(request.kind, RequestKind::GroupInfo);
+    let answer = town.request("carol", &request);
+    let length = answer.len();
+    // Everything in it is signed, or part of what is.
+    for at in (0..length).step_by(length / 40) {
+        let mut altered = answer.clone();
+        altered[at] ^= 1;
+        let rows = town.clients["carol"].rows.clone();
+        let room = town.room.clone();
+        town.answer("carol", &request, &altered);
+        let next = town.clients["carol"].hers().outstanding(u64::MAX);
+        assert!(
+            next.as_ref().is_none_or(|next| next.kind == RequestKind::GroupInfo),
+            "byte {at} of {length}"
+        );
+        assert!(town.clients["carol"].hers().is_repairing());
+        let client = town.clients.get_mut("carol").unwrap();
+        client.conversation = Some(Conversation::load(room, &rows, &mut town.rng).unwrap());
+        client.rows = rows;
+    }
+    // An old one, of an epoch that the client has left behind.
+    town.answer("carol", &request, &answer);
+    town.settle();
+    assert_eq!(returns(&town, "carol"), 1);
+    town.agree(NAMES);
+}
+
+#[test]
+fn a_return_that_loses_its_race_is_made_again() {
+    let mut town = Town::group(21, FOUR);
+    spoil_state(&mut town, "carol");
+    assert!(town.step("carol"), "the way in");
+    rename(&mut town, "alice", "first");
+    while town.step("alice") {}
+    let request = town.draw_up("carol").unwrap();
+    assert_eq!(request.kind, RequestKind::Update);
+    town.restart();
+    town.settle();
+    assert_eq!(returns(&town, "carol"), 1);
+    town.agree(NAMES);
+}
+
+#[test]
+fn the_echo_of_a_return_may_come_before_its_answer() {
+    let mut town = Town::group(22, FOUR);
+    spoil_state(&mut town, "carol");
+    assert!(town.step("carol"));
+    let request = town.draw_up("carol").unwrap();
+    let answer = town.request("carol", &request);
+    town.restart();
+    assert!(town.deliver("carol"));
+    assert_eq!(returns(&town, "carol"), 1);
+    town.answer("carol", &request, &answer);
+    town.settle();
+    assert_eq!(returns(&town, "carol"), 1);
+    town.agree(NAMES);
 }
 
 #[test]
@@ -339,7 +397,8 @@ fn who_is_removed_with_all_of_its_state_reads_nothing_after() {
         let client = town.clients.get_mut("carol").unwrap();
         client.conversation = Some(Conversation::load(room, &rows, &mut town.rng).unwrap());
         client.events.clear();
-        for entry in town.log[log..].to_vec() {
+        for at in log..town.log.len() {
+            let entry = town.log[at].clone();
             town.hand("carol", &entry);
         }
         assert!(town.clients["carol"].texts().is_empty());

@@ -184,6 +184,39 @@ fn the_last_owner_stays_and_two_leave_by_one_commit() {
 }
 
 #[test]
+fn a_departure_that_comes_too_late_is_proposed_again() {
+    let mut town = Town::group(11, FOUR);
+    town.intend("bob", id(1), Intent::Leave).unwrap();
+    let leave = town.draw_up("bob").unwrap();
+    let name = "meanwhile".to_owned();
+    town.intend("alice", id(2), Intent::Rename { name }).unwrap();
+    assert!(town.step("alice"));
+    let answer = town.request("bob", &leave);
+    town.answer("bob", &leave, &answer);
+    assert!(!town.clients["bob"].hers().is_leaving());
+    town.settle();
+    assert!(town.clients["bob"].saw(done(1)) && town.clients["bob"].saw(removed(Out::Left)));
+    town.agree(&["alice", "carol", "dave"]);
+}
+
+#[test]
+fn a_commit_that_met_a_departure_is_made_again_with_it() {
+    let mut town = Town::group(12, FOUR);
+    let name = "in a hurry".to_owned();
+    town.intend("alice", id(2), Intent::Rename { name }).unwrap();
+    let commit = town.draw_up("alice").unwrap();
+    town.intend("bob", id(1), Intent::Leave).unwrap();
+    assert!(town.step("bob"));
+    // The hub wants the departure in it, of which Alice learns only now.
+    let answer = town.request("alice", &commit);
+    town.answer("alice", &commit, &answer);
+    town.settle();
+    assert!(town.clients["alice"].saw(done(2)));
+    assert_eq!(town.hub().state().metadata.room_name, "in a hurry");
+    town.agree(&["alice", "carol", "dave"]);
+}
+
+#[test]
 fn who_has_something_to_send_commits_a_departure_at_once() {
     let mut town = Town::group(5, FOUR);
     town.intend("bob", id(1), Intent::Leave).unwrap();
