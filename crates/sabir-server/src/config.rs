@@ -79,8 +79,10 @@ settings! {
         pub body_bytes: usize = 16 * 1024 * 1024,
         /// Memory for the bodies of all requests together, in bytes; above it requests are answered 503.
         pub body_memory_bytes: usize = 512 * 1024 * 1024,
-        /// Size of one uploaded file, in bytes (already encrypted by the client).
-        pub blob_bytes: usize = 100 * 1024 * 1024,
+        /// Size of one file, in bytes (already encrypted by the client), uploaded here or fetched from another provider.
+        pub blob_bytes: u64 = 4 * 1024 * 1024 * 1024,
+        /// Size of all files of one person together, in bytes, unfinished uploads included.
+        pub blob_quota_bytes: u64 = 16 * 1024 * 1024 * 1024,
         /// Size of an answer from another provider, in bytes.
         pub response_bytes: usize = 16 * 1024 * 1024,
         /// Events read ahead for one event stream; a device that is slower leaves the others in the store.
@@ -123,6 +125,8 @@ settings! {
         pub log_days: u32 = 90,
         /// Uploaded files.
         pub blob_days: u32 = 90,
+        /// Uploads that were begun and not finished.
+        pub upload_hours: u32 = 48,
         /// Answers kept to recognise repeated requests.
         pub answers_days: u32 = 14,
         /// How long delivery to an unreachable provider is tried.

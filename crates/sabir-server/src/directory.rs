@@ -24,6 +24,7 @@ pub const MAX_DIRECTORY: usize = 64 * 1024;
 pub const MIMI_PREFIX: &str = "/mimi/v1";
 
 const PROVIDER_CA: &str = member::PROVIDER_CA;
+const ASSETS: &str = member::ASSETS;
 const DRAFT: &str = member::PROTOCOL_DRAFT;
 const OUR_DRAFT: &str = "draft-ietf-mimi-protocol-06";
 
@@ -123,6 +124,8 @@ pub struct Directory {
     pub endpoints: BTreeMap<Endpoint, UrlTemplate>,
     /// The provider identity CA's certificate in DER, where it is published.
     pub provider_ca: Option<Vec<u8>>,
+    /// Where other providers fetch the files that it stores, where it says so.
+    pub assets: Option<UrlTemplate>,
     /// The draft that the endpoints speak, where it is named.
     pub draft: Option<String>,
 }
@@ -138,6 +141,10 @@ impl Directory {
         Self {
             endpoints,
             provider_ca,
+            assets: Some(UrlTemplate::new(
+                domain.clone(),
+                &format!("{MIMI_PREFIX}/asset/{{assetId}}"),
+            )),
             draft: Some(OUR_DRAFT.to_owned()),
         }
     }
@@ -151,6 +158,9 @@ impl Directory {
         }
         if let Some(ca) = &self.provider_ca {
             members.insert(PROVIDER_CA.to_owned(), Value::String(BASE64.encode(ca)));
+        }
+        if let Some(assets) = &self.assets {
+            members.insert(ASSETS.to_owned(), Value::String(assets.to_string()));
         }
         if let Some(draft) = &self.draft {
             members.insert(DRAFT.to_owned(), Value::String(draft.clone()));
@@ -188,6 +198,13 @@ impl Directory {
                 Some(der.ok_or(DirectoryError::BadMember(PROVIDER_CA))?)
             }
         };
+        let assets = match members.get(ASSETS) {
+            None => None,
+            Some(value) => {
+                let template = value.as_str().and_then(UrlTemplate::parse);
+                Some(template.ok_or(DirectoryError::BadTemplate(ASSETS))?)
+            }
+        };
         let draft = match members.get(DRAFT) {
             None => None,
             Some(value) => Some(value.as_str().ok_or(DirectoryError::BadMember(DRAFT))?.to_owned()),
@@ -195,6 +212,7 @@ impl Directory {
         Ok(Self {
             endpoints,
             provider_ca,
+            assets,
             draft,
         })
     }

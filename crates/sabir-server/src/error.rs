@@ -71,6 +71,10 @@ pub enum Error {
     #[error("conflict: {0}")]
     Conflict(&'static str),
 
+    /// The range does not begin within the file.
+    #[error("the range does not begin within the file")]
+    Range,
+
     // Capacity
     /// Too many requests of this caller.
     #[error("too many requests")]
@@ -126,6 +130,7 @@ impl Error {
             }
             Self::Unauthenticated | Self::TokenExpired => StatusCode::UNAUTHORIZED,
             Self::Conflict(_) => StatusCode::CONFLICT,
+            Self::Range => StatusCode::RANGE_NOT_SATISFIABLE,
             Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Self::Upstream(_) => StatusCode::BAD_GATEWAY,
@@ -147,6 +152,7 @@ impl Error {
             Self::Unauthenticated => ApiErrorCode::UNAUTHORIZED,
             Self::TokenExpired => ApiErrorCode::TOKEN_EXPIRED,
             Self::Conflict(_) => ApiErrorCode::CONFLICT,
+            Self::Range => ApiErrorCode::RANGE,
             Self::TooMany { .. } => ApiErrorCode::RATE_LIMITED,
             Self::BodyTooSlow | Self::Unavailable { .. } | Self::Upstream(_) => ApiErrorCode::UNAVAILABLE,
             Self::Internal(_) => ApiErrorCode::INTERNAL,

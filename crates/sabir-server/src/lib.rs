@@ -12,6 +12,7 @@
 //!   │   └── client   the API for our users' devices     ┴─> rooms         engines of rooms, their commits
 //!   │                  └── events  a stream per device       key_material  key packages, asked and passed on
 //!   │                                                        forward       a device's request for another hub
+//!  assets ── files: ciphertext put by devices, fetched by URL, here and from other providers
 //!  outbox ── fan-out to followers                            anchors       identity CAs of providers
 //!   │
 //!  http ── listener, bounds, Context, PeerIdentity, Payload, authorise_from      (inbound)
@@ -38,6 +39,7 @@
 pub mod admin;
 pub mod ambient;
 pub mod anchors;
+mod assets;
 pub mod cli;
 pub mod client;
 pub mod config;

@@ -18,6 +18,7 @@
 mod address;
 mod cache;
 mod error;
+mod fetch;
 mod pool;
 mod retry_after;
 
@@ -42,6 +43,7 @@ use cache::Cache;
 use pool::{Pool, Target};
 
 pub use error::PeerError;
+pub use fetch::{FilePeers, PeerStream};
 pub use retry_after::parse_retry_after;
 
 /// Bounds and addresses of requests to other providers.

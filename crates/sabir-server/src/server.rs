@@ -14,13 +14,14 @@ use tokio::task::JoinSet;
 use crate::admin::{AdminSocket, socket_path};
 use crate::ambient::Ambient;
 use crate::anchors::Anchors;
+use crate::assets::{self, Assets};
 use crate::client::{Sessions, Tunnels};
 use crate::config::Config;
 use crate::error::Error;
 use crate::events::Wakers;
 use crate::http::{Listener, Rules};
 use crate::keys::{Secrets, SecretsError, WhenAbsent};
-use crate::peer::{PeerClient, PeerRules};
+use crate::peer::{FilePeers, PeerClient, PeerRules};
 use crate::rooms::Rooms;
 use crate::tls::{self, TlsError, TlsIdentity};
 use crate::{outbox, routes};
@@ -50,6 +51,9 @@ pub enum StartError {
     /// The system has no randomness, or our own CA makes no sense.
     #[error("cannot start")]
     Other(#[from] Error),
+    /// The folder of files cannot be used.
+    #[error("cannot use the folder of files")]
+    Files(#[source] std::io::Error),
     /// The address or the admin socket cannot be bound.
     #[error("cannot listen on {what}")]
     Listen {
@@ -196,6 +200,7 @@ impl std::ops::Deref for AnyStore {
 #[derive(Debug)]
 pub struct Provider {
     shared: Arc<Shared>,
+    assets: Arc<Assets>,
     listener: Listener,
     admin: AdminSocket,
     identity: TlsIdentity,
@@ -227,6 +232,11 @@ impl Provider {
             PeerRules::from_config(&config),
             tls::client_config(&identity, &anchors)?,
         );
+        let files = FilePeers::new(
+            peers.clone(),
+            &PeerRules::from_config(&config),
+            tls::client_config(&identity, &anchors)?,
+        );
         let listen = config.settings.listen;
         let tls = tls::server_config(&identity, &anchors)?;
         let listener = Listener::bind(listen, tls, Rules::from_config(&config))
@@ -247,8 +257,11 @@ impl Provider {
             peers,
             ambient: Ambient::system(),
         };
+        let shared = Shared::new(parts)?;
+        let assets = Assets::open(Arc::clone(&shared), &data_dir, files).map_err(StartError::Files)?;
         Ok(Self {
-            shared: Shared::new(parts)?,
+            shared,
+            assets: Arc::new(assets),
             listener,
             admin,
             identity,
@@ -285,6 +298,7 @@ impl Provider {
     pub async fn serve(self, mut stop: watch::Receiver<bool>) {
         let Self {
             shared,
+            assets,
             listener,
             admin,
             ..
@@ -295,7 +309,10 @@ impl Provider {
             shared.domain.clone(),
             shared.stopping(),
         ));
-        let serving = listener.serve(routes::all(&shared), shared.stopping());
+        beside.spawn(assets::keep_tidy(Arc::clone(&assets)));
+        let all = routes::all(&shared).merge(assets::routes(&assets));
+        drop(assets);
+        let serving = listener.serve(all, shared.stopping());
         let told = async {
             // The sender's end means the same.
             let _ = stop.wait_for(|stop| *stop).await;

@@ -26,7 +26,7 @@ mod tests;
 pub use domain::Domain;
 pub use error::UriError;
 pub use named::{ClientUri, GroupUri, MAX_URI, MimiUri, ProviderUri, RoomUri, UserUri};
-pub(crate) use percent::encode_segment;
+pub(crate) use percent::{decode_segment, encode_segment};
 
 use crate::codec::{Decode, DecodeError, Reader, put_opaque};
 

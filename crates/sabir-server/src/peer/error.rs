@@ -34,6 +34,9 @@ pub enum PeerError {
     /// The directory does not offer the endpoint.
     #[error("the provider offers no `{0}`")]
     NoEndpoint(&'static str),
+    /// The directory does not announce this URL.
+    #[error("the provider does not announce this URL")]
+    NotAnnounced,
     /// A URL cannot be made of this segment.
     #[error("the segment is not percent-encoded")]
     BadSegment,

@@ -9,6 +9,7 @@
 )]
 
 mod accounts;
+mod assets;
 mod concurrent;
 mod direct_room;
 mod outbox;

@@ -13,9 +13,10 @@ use std::fmt;
 
 use crate::codec::{Decode, DecodeError, DecodeErrorKind, Encode, Reader};
 use crate::field;
-use crate::uri::Domain;
+use crate::uri::{Domain, decode_segment, encode_segment};
 
-/// Bytes that one request may append. A slow line moves them within the time of a request.
+/// Bytes that a client appends with one request: a slow line moves them within the time of a request. A provider
+/// takes any number of them, up to the end of the file.
 pub const MAX_ASSET_PIECE: usize = 1 << 20;
 
 /// Bytes of an asset's URL.
@@ -95,6 +96,22 @@ impl AssetUrl {
             path: path.to_owned(),
             id,
         })
+    }
+
+    /// Reads a URL that is one segment of another one's path, percent-encoded; `None` unless it is one.
+    #[must_use]
+    pub fn from_path_segment(segment: &str) -> Option<Self> {
+        // Three characters stand for one at most.
+        if segment.len() > MAX_ASSET_URL.saturating_mul(3) {
+            return None;
+        }
+        Self::parse(&decode_segment(segment).ok()?)
+    }
+
+    /// As one segment of a path.
+    #[must_use]
+    pub fn to_path_segment(&self) -> String {
+        encode_segment(&self.to_string())
     }
 
     /// The path, which starts with a slash.
@@ -455,6 +472,10 @@ mod tests {
         assert_eq!((url.provider.as_str(), url.id().as_str()), ("a.example", ID));
         assert_eq!(url.path(), format!("/mimi/v1/asset/{ID}"));
         assert_eq!(url.to_string(), format!("https://a.example/mimi/v1/asset/{ID}"));
+        let segment = url.to_path_segment();
+        assert!(segment.starts_with("https%3A%2F%2Fa.example%2F"), "{segment}");
+        assert_eq!(AssetUrl::from_path_segment(&segment), Some(url));
+        assert_eq!(AssetUrl::from_path_segment("%"), None);
         for refused in [
             format!("http://a.example/x/{ID}"),
             format!("https://a.example:8443/x/{ID}"),

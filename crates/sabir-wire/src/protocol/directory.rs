@@ -31,6 +31,9 @@ pub mod member {
     pub const PROVIDER_CA: &str = "org.sabir.providerCa";
     /// Our extension, a string: the protocol draft the provider implements, such as `draft-ietf-mimi-protocol-06`.
     pub const PROTOCOL_DRAFT: &str = "org.sabir.draft";
+    /// Our extension, a URL template with the variable `assetId`: where other providers fetch the files that this one
+    /// stores. An asset's URL is this template, filled in, at the provider's own domain.
+    pub const ASSETS: &str = "org.sabir.assets";
     /// Our extension, an array of strings: names of our own capabilities the provider takes part in. Nothing of
     /// an extension is sent to a provider that does not name it.
     pub const CAPABILITIES: &str = "org.sabir.capabilities";

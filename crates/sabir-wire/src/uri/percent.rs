@@ -51,7 +51,7 @@ pub(crate) fn encode_segment(text: &str) -> String {
 }
 
 /// Undoes [`encode_segment`], and every other spelling of the same segment (RFC 3986 §6.2.2).
-pub(super) fn decode_segment(segment: &str) -> Result<String, UriError> {
+pub(crate) fn decode_segment(segment: &str) -> Result<String, UriError> {
     let mut decoded = Vec::with_capacity(segment.len());
     let mut bytes = segment.bytes();
     while let Some(b) = bytes.next() {

@@ -145,6 +145,10 @@ impl Town {
     }
 
     pub(crate) fn config(&self, name: &str) -> Config {
+        Config::parse(&self.config_text(name)).unwrap()
+    }
+
+    fn config_text(&self, name: &str) -> String {
         let mut text = format!(
             "domain = {name:?}\nlisten = \"{}\"\ndata_dir = {:?}\n[tls]\ntrust = \"tls/ca.pem\"\n\
              [timeouts]\nkeep_alive_seconds = 1\ndrain_seconds = 5\n[peers.resolve]\n",
@@ -155,12 +159,18 @@ impl Town {
             let address = self.doors.get(other).unwrap_or(address);
             text.push_str(&format!("{other:?} = \"{address}\"\n"));
         }
-        Config::parse(&text).unwrap()
+        text
     }
 
     /// Starts a provider on its files.
     pub(crate) async fn start(&self, name: &str) -> Running {
         Running::serve(Provider::bind(self.config(name)).await.unwrap())
+    }
+
+    /// Starts a provider with more settings: sections that [`Self::config`] does not have.
+    pub(crate) async fn start_with(&self, name: &str, settings: &str) -> Running {
+        let config = Config::parse(&format!("{}{settings}", self.config_text(name))).unwrap();
+        Running::serve(Provider::bind(config).await.unwrap())
     }
 
     /// Starts a provider on a store in memory, which can be made to fail.
