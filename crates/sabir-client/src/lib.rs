@@ -5,12 +5,14 @@
 //!
 //! * [`types`]: messages, rooms and events as faces see them, with a stable JSON shape.
 //! * [`account`]: who the person is, and how an account is made.
+//! * [`files`]: files in messages, both ways.
 //! * [`invite`]: the links that accounts are made from.
 //! * [`store`]: the profile on disk, every value sealed.
 //! * [`sync`]: the owner of an open profile, [`Client`], which everything else serves.
 //! * [`transport`]: the one connection to the own provider.
 
 pub mod account;
+pub mod files;
 pub mod invite;
 pub mod random;
 pub mod store;

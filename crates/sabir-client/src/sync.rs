@@ -34,19 +34,23 @@ mod room_worker;
 mod subscription;
 #[cfg(test)]
 mod tests;
+mod transfers;
 mod view;
 mod workers;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::watch;
 
 pub use error::ClientError;
 pub use receipts::MOST_PEOPLE;
 pub use subscription::Subscription;
+pub(crate) use transfers::{FileMessage, Records};
 
 use crate::account::{self, RecoveryCode};
+use crate::files::{Files, SaveFile, SendFile, Transfer};
 use crate::store::Passphrase;
 use crate::transport::{Timing, Transport};
 use crate::types::{Account, Connection, Message, Notice, Outgoing, Room};
@@ -67,6 +71,7 @@ struct Inner {
     changes: watch::Receiver<u64>,
     connection: watch::Receiver<Connection>,
     stop: watch::Sender<bool>,
+    files: Files,
 }
 
 impl Drop for Inner {
@@ -89,9 +94,13 @@ impl Client {
     ) -> Result<Self, ClientError> {
         let (keep, opened) = keeper::open(directory.to_owned(), passphrase.cloned()).await?;
         let (stop, stopped) = watch::channel(false);
-        let transport = Transport::new(&opened.reach, Some(opened.device_key), timing)
-            .map_err(account::AccountError::from)?;
-        let (workers, connection) = Workers::new(keep.clone(), transport, timing, stopped);
+        let transport = || {
+            Transport::new(&opened.reach, Some(opened.device_key.clone()), timing)
+                .map_err(account::AccountError::from)
+        };
+        let files = Files::new(Records(keep.clone()), transport()?, timing, stopped.clone());
+        let (workers, connection) = Workers::new(keep.clone(), transport()?, timing, stopped);
+        files.resume().await?;
         tokio::spawn(workers.run(opened.work));
         Ok(Self(Arc::new(Inner {
             account: opened.account,
@@ -99,6 +108,7 @@ impl Client {
             changes: opened.changes,
             connection,
             stop,
+            files,
         })))
     }
 
@@ -176,6 +186,39 @@ impl Client {
             .keep
             .run(move |keeper| keeper.send_text(&to, &text))
             .await?
+    }
+
+    /// Sends a file to a room or to an address, as [`Self::send_text`] does a text. On return it is written down that it
+    /// goes out, now or after a restart; the file must stay as it is until the transfer is done. The same file to the same
+    /// people again, while it is under way, is the same transfer.
+    ///
+    /// # Errors
+    /// [`ClientError`]; nothing was written then.
+    pub async fn send_file(&self, to: &str, file: SendFile) -> Result<Transfer, ClientError> {
+        self.0.files.send(to, file).await
+    }
+
+    /// Saves a file of a message. On return it is written down that it is fetched, now or after a restart.
+    ///
+    /// # Errors
+    /// [`ClientError`]; nothing was written then.
+    pub async fn save_file(&self, file: SaveFile) -> Result<Transfer, ClientError> {
+        self.0.files.save(file).await
+    }
+
+    /// How a transfer stands, at once or after at most `patience` while it is not over.
+    ///
+    /// # Errors
+    /// [`ClientError::NoTransfer`].
+    pub async fn transfer(&self, number: u64, patience: Duration) -> Result<Transfer, ClientError> {
+        let view = self.0.files.settled(number, patience).await;
+        view.ok_or(ClientError::NoTransfer)
+    }
+
+    /// Transfers that are under way.
+    #[must_use]
+    pub fn transfers_under_way(&self) -> usize {
+        self.0.files.under_way()
     }
 
     /// Lets messages out again in a room where sending stopped because something was wrong ([`Room::blocked`] says

@@ -17,6 +17,7 @@
 mod call;
 mod connection;
 mod directory;
+mod download;
 mod error;
 mod events;
 mod session;
@@ -35,6 +36,7 @@ use serde::{Deserialize, Serialize};
 
 pub use call::{Answer, Call};
 pub use directory::Identities;
+pub use download::Download;
 pub use error::{TransportError, Verdict};
 pub use events::EventStream;
 pub use tls::{AnchorError, read_anchors};

@@ -6,6 +6,8 @@
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::files::{Direction, FileInfo, Transfer, TransferState};
+
 /// The account of a profile.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Account {
@@ -72,6 +74,8 @@ pub struct Message {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Marks {
+    /// Files that came with it.
+    pub files: Vec<FileInfo>,
     /// What it answers.
     pub reply_to: Option<Quote>,
     /// When its text was last changed; the text is the newest.

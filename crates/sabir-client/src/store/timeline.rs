@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::values::{from_json, number, to_json};
 use super::{RoomRecord, StoreError, Tx};
+use crate::files::FileInfo;
 use crate::types::MessageState;
 
 /// Positions from here on are those of messages that the hub has not put into the room's order.
@@ -50,6 +51,9 @@ pub struct Entry {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Marks {
+    /// Files that came with it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<FileInfo>,
     /// The version of a message that it answers, in hexadecimal.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reply_to: Option<String>,

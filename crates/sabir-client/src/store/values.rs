@@ -101,7 +101,7 @@ impl Tx<'_> {
     }
 
     /// The next number of a sequence: 1, 2, 3…
-    fn next_number(&mut self, counter: &'static str) -> Result<u64, StoreError> {
+    pub(crate) fn next_number(&mut self, counter: &'static str) -> Result<u64, StoreError> {
         let number: i64 = self
             .sql
             .prepare_cached(

@@ -20,6 +20,15 @@ pub enum ClientError {
     /// There is no such message.
     #[error("there is no such message")]
     NoMessage,
+    /// The message has no such file.
+    #[error("there is no such file in this message")]
+    NoFile,
+    /// There is no such transfer, or it was over long ago.
+    #[error("there is no such transfer")]
+    NoTransfer,
+    /// The file cannot be sent or saved; says why.
+    #[error("{0}")]
+    File(String),
     /// One cannot write to oneself.
     #[error("this is your own address")]
     Yourself,
@@ -73,7 +82,9 @@ impl From<ConversationError> for ClientError {
             ConversationError::UnknownProvider(domain) => Self::UnknownProvider(domain),
             ConversationError::TooLarge => Self::Text,
             ConversationError::Closed(reason) => Self::Closed(reason),
-            ConversationError::NotAllowed(reason) | ConversationError::Refused(reason) => Self::Refused(reason),
+            ConversationError::NotAllowed(reason) | ConversationError::Refused(reason) => {
+                Self::Refused(reason)
+            }
             ConversationError::Stored(reason) | ConversationError::Internal(reason) => Self::Internal(reason),
         }
     }

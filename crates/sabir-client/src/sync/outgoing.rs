@@ -29,20 +29,46 @@ impl Keeper {
         if text.is_empty() || text.len() > MAX_TEXT {
             return Err(ClientError::Text);
         }
-        let known = match RoomUri::parse(to) {
-            Ok(room) => Some(room),
-            Err(_) => self.direct_room(&UserUri::from_address(to)?)?,
-        };
         let me = self.me.clone();
-        let (room, local_id) = match known {
+        self.send_with(to, "queue message", |step| queue_text(step, &me, text))
+    }
+
+    /// Queues a message for a room or a person, whose room is opened where there is none; says its local id.
+    pub(super) fn send_with(
+        &mut self,
+        to: &str,
+        name: &'static str,
+        queue: impl FnOnce(&mut Step<'_, '_>) -> Result<u64, ClientError>,
+    ) -> Result<u64, ClientError> {
+        let (room, local_id) = match self.recipient(to)? {
             Some(room) => {
-                let local_id = self.step(&room, "queue message", |step| queue_text(step, &me, text))?;
+                let local_id = self.step(&room, name, queue)?;
                 (room, local_id)
             }
-            None => self.open_and_send(UserUri::from_address(to)?, text)?,
+            None => self.open_and_send(UserUri::from_address(to)?, queue)?,
         };
         self.work(Work::Room(room));
         Ok(local_id)
+    }
+
+    /// Refuses a recipient to whom nothing can be sent.
+    pub(super) fn check_recipient(&mut self, to: &str) -> Result<(), ClientError> {
+        match self.recipient(to)? {
+            Some(room) => match self.store.read(|tx| tx.room(room.as_str()))? {
+                Some(room) if room.closed => Err(ClientError::Closed("you are no longer in this room")),
+                Some(_) => Ok(()),
+                None => Err(ClientError::NoRoom),
+            },
+            None => Ok(()),
+        }
+    }
+
+    /// The room that an address or a room's identifier means; `None` where it is still to be made.
+    fn recipient(&mut self, to: &str) -> Result<Option<RoomUri>, ClientError> {
+        match RoomUri::parse(to) {
+            Ok(room) => Ok(Some(room)),
+            Err(_) => self.direct_room(&UserUri::from_address(to)?),
+        }
     }
 
     /// The direct room with a person that is in use: both sides choose alike among those they know.
@@ -62,7 +88,11 @@ impl Keeper {
         Ok(chosen.map(|room| RoomUri::parse(&room.room)).transpose()?)
     }
 
-    fn open_and_send(&mut self, peer: UserUri, text: &str) -> Result<(RoomUri, u64), ClientError> {
+    fn open_and_send(
+        &mut self,
+        peer: UserUri,
+        queue: impl FnOnce(&mut Step<'_, '_>) -> Result<u64, ClientError>,
+    ) -> Result<(RoomUri, u64), ClientError> {
         let mut rng = random::stream()?;
         let now = now()?;
         let mut name = [0; 16];
@@ -96,7 +126,7 @@ impl Keeper {
                 rng: &mut rng,
                 now,
             };
-            let local_id = queue_text(&mut step, cx.me, text)?;
+            let local_id = queue(&mut step)?;
             Ok::<_, ClientError>((local_id, tx.last_change()?))
         })?;
         self.keep_engine(engine);

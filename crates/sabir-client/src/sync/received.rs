@@ -9,6 +9,7 @@ use sabir_wire::uri::UserUri;
 
 use super::apply::{local_id, text_of};
 use super::receipts;
+use crate::files::listing;
 use crate::store::{
     Change, Deed, DeedKind, DeedRow, Deletion, Entry, Marks, Reacted, StoreError, TimelineRow, Tx, Version,
 };
@@ -192,6 +193,10 @@ impl Receiving<'_, '_> {
     /// The message as a line of the timeline.
     fn entry(&self, marks: Marks) -> Entry {
         let event = &self.event;
+        let marks = Marks {
+            files: listing(&event.content),
+            ..marks
+        };
         Entry {
             sender: event.sender.to_string(),
             text: text_of(&event.content),
@@ -338,6 +343,7 @@ impl Receiving<'_, '_> {
             content: std::mem::replace(&mut entry.content, new.content),
             frank: std::mem::replace(&mut entry.frank, new.frank),
         };
+        entry.marks.files = new.marks.files;
         entry.marks.version = Some(self.id.clone());
         entry.marks.edited = Some(self.event.accepted);
         entry.verified = entry.verified && new.verified;

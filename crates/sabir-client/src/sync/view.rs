@@ -250,6 +250,7 @@ fn marks(tx: &Tx<'_>, room: &str, marks: store::Marks) -> Result<Marks, StoreErr
         }
     }
     Ok(Marks {
+        files: marks.files,
         reply_to: marks.reply_to.map(|id| quote(tx, room, id)).transpose()?,
         edited_ms: marks.edited,
         deleted_by: marks.deleted.map(|deletion| address(&deletion.by)),

@@ -28,6 +28,7 @@ pub struct Call {
     body: Bytes,
     max_answer: usize,
     authorized: bool,
+    from_byte: u64,
 }
 
 /// The body of an answer of status 2xx.
@@ -43,6 +44,7 @@ impl Call {
             body: body.into(),
             max_answer,
             authorized: true,
+            from_byte: 0,
         }
     }
 
@@ -55,7 +57,24 @@ impl Call {
             body: Bytes::new(),
             max_answer,
             authorized: true,
+            from_byte: 0,
         }
+    }
+
+    /// Deletes `path`.
+    #[must_use]
+    pub fn delete(path: impl Into<String>) -> Self {
+        Self {
+            method: Method::DELETE,
+            ..Self::get(path, MAX_ERROR)
+        }
+    }
+
+    /// The same request for the bytes from `offset` on.
+    #[must_use]
+    pub(super) fn from_byte(mut self, offset: u64) -> Self {
+        self.from_byte = offset;
+        self
     }
 
     /// Asks for a tunnel to another provider's directory host.
@@ -66,6 +85,7 @@ impl Call {
             body: Bytes::new(),
             max_answer: 0,
             authorized: true,
+            from_byte: 0,
         }
     }
 
@@ -143,6 +163,11 @@ impl Inner {
             .map_err(|error| TransportError::Malformed(error.to_string()))?;
         if let Some(token) = token {
             request.headers_mut().insert(header::AUTHORIZATION, token);
+        }
+        if call.from_byte > 0 {
+            let range = HeaderValue::try_from(format!("bytes={}-", call.from_byte));
+            let range = range.map_err(|error| TransportError::Malformed(error.to_string()))?;
+            request.headers_mut().insert(header::RANGE, range);
         }
         let response = live
             .sender

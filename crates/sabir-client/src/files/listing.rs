@@ -1,0 +1,131 @@
+//! The files of a message: how they are told, found and composed.
+
+use sabir_wire::content::{
+    AeadAlgorithm, ContentKey, Disposition, ExternalPart, HashAlgorithm, MimiContent, NestedPart, Origin,
+    PartBody, PartSemantics, TEXT_PLAIN,
+};
+use serde::{Deserialize, Serialize};
+
+use super::gcm::FileKey;
+use super::{media, name};
+
+/// Files of one message that are told; what comes beyond stays in the message.
+const MAX_FILES: usize = 64;
+/// Bytes of a description that is told.
+const MAX_DESCRIPTION: usize = 1000;
+
+/// A file of a message, as faces see it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileInfo {
+    /// Its number in the message, from 1.
+    pub number: u32,
+    /// What to call it: the sender's suggestion, made safe.
+    pub name: String,
+    /// Its media type, as the sender says.
+    pub media_type: String,
+    /// Its size in bytes, as the sender says; absent where he does not.
+    pub bytes: Option<u64>,
+    /// What it is, in the sender's words, unaltered; may be empty.
+    pub description: String,
+    /// When it is gone from its provider, in milliseconds since the epoch; absent where the sender does not say.
+    pub expires_ms: Option<u64>,
+}
+
+/// The files of an encoded message, in their order.
+pub(crate) fn listing(content: &[u8]) -> Vec<FileInfo> {
+    let content = MimiContent::from_bytes(content).ok();
+    let parts = content.iter().flat_map(external);
+    (1..)
+        .zip(parts)
+        .take(MAX_FILES)
+        .map(|(number, part)| info(number, part))
+        .collect()
+}
+
+/// The file with this number.
+pub(crate) fn find(content: &[u8], number: u32) -> Option<ExternalPart> {
+    let content = MimiContent::from_bytes(content).ok()?;
+    let at = usize::try_from(number.checked_sub(1)?).ok()?;
+    external(&content).take(MAX_FILES).nth(at).cloned()
+}
+
+fn external(content: &MimiContent) -> impl Iterator<Item = &ExternalPart> {
+    content.parts().filter_map(|found| match &found.part.body {
+        // A session is joined, not fetched (draft-ietf-mimi-content §5.10).
+        PartBody::External(part) if found.part.disposition != Disposition::SESSION => Some(part),
+        _ => None,
+    })
+}
+
+pub(crate) fn info(number: u32, part: &ExternalPart) -> FileInfo {
+    let mut description = part.description.clone();
+    if description.len() > MAX_DESCRIPTION {
+        let end = (0..=MAX_DESCRIPTION)
+            .rev()
+            .find(|end| description.is_char_boundary(*end));
+        description.truncate(end.unwrap_or(0));
+    }
+    FileInfo {
+        number,
+        name: name::sanitised(&part.filename),
+        media_type: part.content_type.clone(),
+        bytes: Some(part.size).filter(|size| *size > 0),
+        description,
+        expires_ms: Some(u64::from(part.expires).saturating_mul(1000)).filter(|at| *at > 0),
+    }
+}
+
+/// What an uploaded file is in a message.
+pub(super) struct Uploaded<'a> {
+    pub(super) name: &'a str,
+    pub(super) media_type: &'a str,
+    pub(super) url: String,
+    /// When its provider deletes it, in milliseconds since the epoch.
+    pub(super) expires_ms: u64,
+    /// Bytes of the file itself.
+    pub(super) size: u64,
+    pub(super) key: &'a FileKey,
+    /// SHA-256 of the ciphertext with its tag: "hash of the content at the target url"
+    /// (draft-ietf-mimi-content §4.5).
+    pub(super) hash: [u8; 32],
+}
+
+impl Uploaded<'_> {
+    /// Its part. `size` is that of the file: what the hash is of is said there to be the content at the URL, what the size
+    /// is of is not, and readers are shown it before they fetch anything.
+    pub(super) fn part(&self) -> ExternalPart {
+        ExternalPart {
+            content_type: self.media_type.to_owned(),
+            url: self.url.clone(),
+            expires: u32::try_from(self.expires_ms / 1000).unwrap_or(0),
+            size: self.size,
+            enc_alg: AeadAlgorithm::AES_128_GCM,
+            key: ContentKey::new(self.key.key().to_vec()),
+            nonce: self.key.nonce().to_vec(),
+            aad: Vec::new(),
+            hash_alg: HashAlgorithm::SHA256,
+            content_hash: self.hash.to_vec(),
+            description: String::new(),
+            filename: self.name.to_owned(),
+        }
+    }
+}
+
+/// A message with a file, and perhaps with words before it.
+pub(crate) fn compose(origin: Origin<'_>, text: Option<&str>, part: ExternalPart) -> MimiContent {
+    // Pictures are shown in the conversation, everything else is fetched on demand (draft-ietf-mimi-content §5.9).
+    let disposition = if media::is_picture(&part.content_type) {
+        Disposition::INLINE
+    } else {
+        Disposition::ATTACHMENT
+    };
+    let file = NestedPart::external(disposition, part);
+    let body = match text {
+        None => file,
+        Some(text) => {
+            let words = NestedPart::single(Disposition::RENDER, TEXT_PLAIN, text);
+            NestedPart::multi(Disposition::RENDER, PartSemantics::ProcessAll, vec![words, file])
+        }
+    };
+    MimiContent::new(origin, body)
+}
