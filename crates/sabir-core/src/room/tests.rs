@@ -48,6 +48,28 @@ fn indices_refer_to_the_list_before_the_update() {
 }
 
 #[test]
+fn updates_of_one_commit_are_united() {
+    let updates = [
+        update(&[], &[1], &[pair("dave", 2)]),
+        update(&[(2, 3)], &[], &[pair("erin", 2)]),
+        update(&[], &[0], &[]),
+    ];
+    let after = apply_updates(&list(), &updates).unwrap();
+    assert_eq!(
+        after.participants,
+        vec![pair("cathy", 3), pair("dave", 2), pair("erin", 2)]
+    );
+    // The same user in two of them.
+    let twice = [update(&[], &[1], &[]), update(&[(1, 3)], &[], &[])];
+    assert_eq!(apply_updates(&list(), &twice), Err(ParticipantError::Repeated));
+    let twice = [
+        update(&[], &[], &[pair("dave", 2)]),
+        update(&[], &[], &[pair("dave", 2)]),
+    ];
+    assert_eq!(apply_updates(&list(), &twice), Err(ParticipantError::Repeated));
+}
+
+#[test]
 fn each_rule_of_the_list_has_its_refusal() {
     let table = [
         (update(&[(3, 2)], &[], &[]), ParticipantError::NoSuchIndex(3)),
