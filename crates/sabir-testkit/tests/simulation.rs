@@ -42,3 +42,21 @@ fn the_same_seed_is_the_same_story() {
         assert_eq!(one.hash, two.hash, "seed {seed}");
     }
 }
+
+/// A few of those that `cargo xtask sim --bugs` plants, the ones that few seeds find.
+#[test]
+fn planted_bugs_are_found() {
+    use sim::Bug::*;
+    for bug in [
+        AnswersForgotten,
+        AcceptedNotStored,
+        FanoutTwice,
+        OutboxSkips,
+        KeyPackageTwice,
+        CursorFirst,
+        ParkedOvertaken,
+    ] {
+        let found = (0..40).any(|seed| sim::run(seed, Some(bug), false).wrong.is_some());
+        assert!(found, "{bug:?} was not found");
+    }
+}

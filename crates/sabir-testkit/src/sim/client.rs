@@ -13,8 +13,10 @@
 
 mod account;
 mod disk;
+mod entries;
 mod shell;
 mod tasks;
+mod wishes;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};

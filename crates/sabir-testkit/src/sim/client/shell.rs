@@ -1,27 +1,23 @@
 //! The steps of a client: each runs an engine, commits what it brought about in one transaction, and then tells.
 
-use data_encoding::BASE64URL_NOPAD;
 use rand_chacha::ChaCha20Rng;
 use sabir_core::conversation::{
     Alarm, Conversation, ConversationContext, ConversationError, ConversationEvent, Effects, FrankState,
-    Intent, LocalId, MessageEvent, NewDirect, NewGroupRoom, Request,
+    LocalId, MessageEvent, Request,
 };
-use sabir_core::room::{self, RoomKind};
 use sabir_mls::identity::CaCertificate;
 use sabir_mls::key_package;
-use sabir_mls::rows::Rows;
-use sabir_wire::client_api::{Event, EventBody, HubIdentity, PublishKeyPackagesRequest};
+use sabir_wire::client_api::{HubIdentity, PublishKeyPackagesRequest};
 use sabir_wire::codec::{Decode as _, Encode as _};
 use sabir_wire::content::MimiContent;
 use sabir_wire::mls::KeyPackage;
-use sabir_wire::protocol::FrankingAgentData;
 use sabir_wire::uri::{Domain, RoomUri, UserUri};
 
 use super::Client;
 use super::disk::{Died, Op};
 use crate::sim::bugs::Bug;
 use crate::sim::cheats::Cheat;
-use crate::sim::model::{Applied, Entry, Line, Standing};
+use crate::sim::model::{Applied, Line, Standing};
 
 /// Why a step did nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,7 +60,7 @@ pub(super) enum Next {
 
 /// What is told once it is on disk.
 #[derive(Debug)]
-enum Told {
+pub(super) enum Told {
     Founded(RoomUri, Vec<(UserUri, u32)>),
     Wrote(RoomUri, String),
     Accepted(String),
@@ -79,21 +75,21 @@ enum Told {
 }
 
 /// One step on its way to the disk.
-struct Step<'a> {
-    engine: &'a mut Conversation,
-    cx: ConversationContext<'a>,
-    rng: ChaCha20Rng,
-    now: u64,
-    ops: Vec<Op>,
-    lines: Vec<Line>,
-    told: Vec<Told>,
+pub(super) struct Step<'a> {
+    pub(super) engine: &'a mut Conversation,
+    pub(super) cx: ConversationContext<'a>,
+    pub(super) rng: ChaCha20Rng,
+    pub(super) now: u64,
+    pub(super) ops: Vec<Op>,
+    pub(super) lines: Vec<Line>,
+    pub(super) told: Vec<Told>,
     /// Whether the frank of the entry at hand was altered on its way.
-    altered: bool,
+    pub(super) altered: bool,
 }
 
 impl Step<'_> {
     /// Writes down what a call of the engine brought about.
-    fn absorb(&mut self, client: &Client, effects: Effects) {
+    pub(super) fn absorb(&mut self, client: &Client, effects: Effects) {
         let room = self.engine.room().clone();
         self.ops.push(Op::Rows(room.clone(), effects.changes));
         for event in effects.events {
@@ -177,176 +173,13 @@ impl Step<'_> {
         });
     }
 
-    fn stand(&mut self) {
+    pub(super) fn stand(&mut self) {
         self.told
             .push(Told::Stands(self.engine.room().clone(), standing(self.engine)));
     }
 }
 
 impl Client {
-    /// Writes a text to a person, in the room shared with them or in a new one.
-    pub(in crate::sim) fn write_to(&self, peer: &UserUri, text: &str) -> Result<RoomUri, Fault> {
-        match self.direct_room(peer) {
-            Some(room) => self.write(&room, text).map(|()| room),
-            None => self.open_and_write(peer, text),
-        }
-    }
-
-    /// Writes a text to a room.
-    pub(in crate::sim) fn write(&self, room: &RoomUri, text: &str) -> Result<(), Fault> {
-        self.step(room, |step| self.queue(step, text))?;
-        self.wake(room);
-        Ok(())
-    }
-
-    fn queue(&self, step: &mut Step<'_>, text: &str) -> Result<(), Fault> {
-        let number = self.lock_disk().next_local;
-        let mut id: LocalId = [0; 16];
-        id[..8].copy_from_slice(&number.to_be_bytes());
-        let compose = |origin: sabir_wire::content::Origin<'_>| MimiContent::plain(origin, text);
-        let effects = step.engine.send(step.cx, id, compose, &mut step.rng)?;
-        let room = step.engine.room().clone();
-        step.absorb(self, effects);
-        step.ops.push(Op::NextLocal(number + 1));
-        step.ops.push(Op::Text(room.clone(), id, text.to_owned()));
-        step.told.push(Told::Wrote(room, text.to_owned()));
-        Ok(())
-    }
-
-    /// Of several rooms with one person, both sides choose alike among those they know.
-    fn direct_room(&self, peer: &UserUri) -> Option<RoomUri> {
-        let disk = self.lock_disk();
-        let rooms = || {
-            disk.rooms
-                .iter()
-                .filter(|(_, room)| !room.closed && room.direct_with.as_ref() == Some(peer))
-        };
-        let ready = rooms().find(|(_, room)| room.ready);
-        ready.or_else(|| rooms().next()).map(|(room, _)| room.clone())
-    }
-
-    fn open_and_write(&self, peer: &UserUri, text: &str) -> Result<RoomUri, Fault> {
-        let people = vec![
-            (self.user.clone(), room::DIRECT_ROLE),
-            (peer.clone(), room::DIRECT_ROLE),
-        ];
-        self.found(people, Some(peer), text)
-    }
-
-    /// Makes a group room, and writes a first text there.
-    pub(in crate::sim) fn open_group(&self, text: &str) -> Result<RoomUri, Fault> {
-        self.found(vec![(self.user.clone(), room::OWNER)], None, text)
-    }
-
-    fn found(
-        &self,
-        people: Vec<(UserUri, u32)>,
-        peer: Option<&UserUri>,
-        text: &str,
-    ) -> Result<RoomUri, Fault> {
-        if !self.is_up() {
-            return Err(Fault::Died);
-        }
-        let Some(hub) = self.lock_disk().hub.clone() else {
-            return Err(Fault::NoRoom);
-        };
-        let name = self.fate.seed();
-        let room = RoomUri::new(&self.home, &BASE64URL_NOPAD.encode(&name[..16])).unwrap();
-        let memory = self.lock_memory();
-        let cx = ConversationContext {
-            device: &self.device,
-            me: &self.user,
-            anchors: &memory.anchors,
-        };
-        let mut rng = self.fate.stream();
-        let (mut engine, effects) = match peer {
-            Some(peer) => {
-                let new = NewDirect {
-                    room: room.clone(),
-                    peer: peer.clone(),
-                    hub: agent(hub),
-                };
-                Conversation::create_direct(cx, new, self.now(), &mut rng)?
-            }
-            None => {
-                let new = NewGroupRoom {
-                    room: room.clone(),
-                    name: text.to_owned(),
-                    hub: agent(hub),
-                };
-                Conversation::create_group(cx, new, self.now(), &mut rng)?
-            }
-        };
-        let mut step = Step {
-            engine: &mut engine,
-            cx,
-            rng,
-            now: self.now(),
-            ops: Vec::new(),
-            lines: Vec::new(),
-            told: Vec::new(),
-            altered: false,
-        };
-        step.ops.push(Op::Room {
-            room: room.clone(),
-            direct_with: peer.cloned(),
-        });
-        step.absorb(self, effects);
-        step.told.push(Told::Founded(room.clone(), people));
-        self.queue(&mut step, text)?;
-        let Step { ops, told, .. } = step;
-        drop(memory);
-        self.commit(ops, told)?;
-        self.lock_memory().engines.insert(room.clone(), engine);
-        self.wake(&room);
-        Ok(room)
-    }
-
-    /// Wants a change of a room.
-    pub(in crate::sim) fn want(&self, room: &RoomUri, intent: Intent) -> Result<(), Fault> {
-        let what = describe(&intent);
-        self.step(room, |step| {
-            let number = self.lock_disk().next_local;
-            let mut id: LocalId = [0; 16];
-            id[..8].copy_from_slice(&number.to_be_bytes());
-            let effects = step.engine.intend(step.cx, id, intent)?;
-            step.absorb(self, effects);
-            step.ops.push(Op::NextLocal(number + 1));
-            step.told.push(Told::Wants(room.clone(), id, what));
-            Ok(())
-        })?;
-        self.wake(room);
-        Ok(())
-    }
-
-    /// Lets messages out again in every room where the hub refused one: the person has seen it.
-    pub(in crate::sim) fn resume(&self) {
-        let rooms: Vec<RoomUri> = self.lock_disk().rooms.keys().cloned().collect();
-        for room in rooms {
-            let resumed = self.step(&room, |step| {
-                if step.engine.sending_stopped().is_none() {
-                    return Ok(false);
-                }
-                let effects = step.engine.resume_sending(step.cx)?;
-                step.absorb(self, effects);
-                Ok(true)
-            });
-            if resumed == Ok(true) {
-                self.wake(&room);
-            }
-        }
-    }
-
-    /// Group rooms that this client is in.
-    pub(in crate::sim) fn groups(&self) -> Vec<RoomUri> {
-        let disk = self.lock_disk();
-        let open = disk
-            .rooms
-            .iter()
-            .filter(|(_, room)| !room.closed && room.direct_with.is_none());
-        open.map(|(room, _)| room.clone()).collect()
-    }
-
     /// What there is to send for a room, drawn up now where it is its turn.
     pub(super) fn next(&self, room: &RoomUri) -> Result<Next, Fault> {
         self.step(room, |step| {
@@ -383,229 +216,8 @@ impl Client {
         })
     }
 
-    /// Applies an event of the stream.
-    pub(super) fn incoming(&self, event: &Event) -> Result<(), Fault> {
-        let EventBody::Fanout { room, fanout_message } = &event.body else {
-            return Ok(());
-        };
-        if event.cursor <= self.lock_disk().cursor {
-            return Ok(());
-        }
-        let mark = Op::Cursor(event.cursor);
-        let waits = self.lock_disk().parked.contains_key(room);
-        if waits && !self.has(Bug::ParkedOvertaken) {
-            return self.park(room, fanout_message, mark);
-        }
-        match self.apply(room, fanout_message, mark) {
-            Err(Fault::Unknown(domain)) => {
-                if self.has(Bug::UnknownThrownAway) {
-                    self.start_unparking(room.clone(), domain);
-                    return self.commit(vec![Op::Cursor(event.cursor)], Vec::new());
-                }
-                self.say(&format!(
-                    "{} waits for the identity of {domain}",
-                    self.short(room)
-                ));
-                self.park(room, fanout_message, Op::Cursor(event.cursor))?;
-                self.start_unparking(room.clone(), domain);
-                Ok(())
-            }
-            result => result,
-        }
-    }
-
-    fn park(&self, room: &RoomUri, entry: &[u8], mark: Op) -> Result<(), Fault> {
-        self.commit(vec![Op::Park(room.clone(), entry.to_vec()), mark], Vec::new())
-    }
-
-    /// Applies what waits for a room; says which identity is needed now, if one is.
-    pub(super) fn unpark(&self, room: &RoomUri) -> Result<Option<Domain>, Fault> {
-        loop {
-            let first = self
-                .lock_disk()
-                .parked
-                .get(room)
-                .and_then(|parked| parked.front().cloned());
-            let Some(entry) = first else { return Ok(None) };
-            match self.apply(room, &entry, Op::Unpark(room.clone())) {
-                Err(Fault::Unknown(domain)) => return Ok(Some(domain)),
-                result => result?,
-            }
-        }
-    }
-
-    /// Applies an entry; one that cannot be applied is left behind, which no honest hub gives cause for.
-    fn apply(&self, room: &RoomUri, bytes: &[u8], mark: Op) -> Result<(), Fault> {
-        let entry = match Entry::read(bytes) {
-            Ok(entry) => entry,
-            Err(error) => return self.skip(room, &error, mark),
-        };
-        let references = Conversation::welcome_references(bytes);
-        let is_held = self.holds(room);
-        let mut mark = Some(mark);
-        let mut later = None;
-        if self.has(Bug::CursorFirst) {
-            self.commit(mark.take().into_iter().collect(), Vec::new())?;
-        } else if self.has(Bug::EffectsFirst) {
-            later = mark.take();
-        }
-        let done = if !references.is_empty() && is_held {
-            self.welcome(room, entry, bytes, &references, &mut mark)
-        } else if references.is_empty() {
-            let altered = self.world()?.is_altered(bytes);
-            self.step(room, |step| {
-                step.altered = altered;
-                let effects = step.engine.incoming(step.cx, step.now, bytes, &mut step.rng)?;
-                step.absorb(self, effects);
-                step.ops.extend(mark.take());
-                let applied = Applied {
-                    entry,
-                    joined: None,
-                    lines: std::mem::take(&mut step.lines),
-                };
-                // Before whatever else came of it.
-                step.told
-                    .insert(0, Told::Applied(step.engine.room().clone(), applied));
-                if step.engine.is_member() && !step.engine.is_repairing() && !step.engine.is_leaving() {
-                    step.stand();
-                }
-                Ok(())
-            })
-        } else {
-            self.join(room, entry, bytes, &references, &mut mark)
-        };
-        match done {
-            Ok(()) => {
-                self.commit(later.into_iter().collect(), Vec::new())?;
-                self.wake(room);
-                Ok(())
-            }
-            // What was said before its Welcome is not for it.
-            Err(Fault::NoRoom) => self.commit(mark.into_iter().chain(later).collect(), Vec::new()),
-            Err(Fault::Refused(reason)) => {
-                let mark = mark
-                    .or(later)
-                    .unwrap_or_else(|| Op::Cursor(self.lock_disk().cursor + 1));
-                self.skip(room, &reason, mark)
-            }
-            Err(fault) => Err(fault),
-        }
-    }
-
-    /// A Welcome for a room that this client holds: it was out of it, or had lost its thread, or it came twice.
-    fn welcome(
-        &self,
-        room: &RoomUri,
-        entry: Entry,
-        bytes: &[u8],
-        references: &[Vec<u8>],
-        mark: &mut Option<Op>,
-    ) -> Result<(), Fault> {
-        let found = self.package(references);
-        self.step(room, |step| {
-            if let Some((reference, rows)) = found
-                && step.engine.wants_welcome()
-            {
-                let effects = step
-                    .engine
-                    .welcomed(step.cx, step.now, rows, bytes, &mut step.rng)?;
-                let applied = Applied {
-                    entry,
-                    joined: Some(step.engine.epoch()),
-                    lines: Vec::new(),
-                };
-                step.absorb(self, effects);
-                // Where it came back, the Welcome says at which epoch.
-                step.told.retain(|told| !matches!(told, Told::CameBack(..)));
-                step.told.insert(0, Told::Applied(room.clone(), applied));
-                step.ops.push(Op::Closed(room.clone(), false));
-                step.ops.push(Op::PackageUsed(reference));
-                step.stand();
-            }
-            step.ops.extend(mark.take());
-            Ok(())
-        })
-    }
-
-    fn package(&self, references: &[Vec<u8>]) -> Option<(Vec<u8>, Rows)> {
-        let disk = self.lock_disk();
-        let mut found = references.iter();
-        found.find_map(|reference| Some((reference.clone(), disk.packages.get(reference)?.clone())))
-    }
-
-    fn skip(&self, room: &RoomUri, reason: &str, mark: Op) -> Result<(), Fault> {
-        self.lock_memory().engines.remove(room);
-        let wrong = format!("{} an entry cannot be applied: {reason}", self.short(room));
-        self.commit(vec![mark], vec![Told::Wrong(wrong)])
-    }
-
-    fn join(
-        &self,
-        room: &RoomUri,
-        entry: Entry,
-        bytes: &[u8],
-        references: &[Vec<u8>],
-        mark: &mut Option<Op>,
-    ) -> Result<(), Fault> {
-        let Some((reference, rows)) = self.package(references) else {
-            let wrong = Told::Wrong(format!(
-                "{} a Welcome names no key package here",
-                self.short(room)
-            ));
-            return self.commit(mark.take().into_iter().collect(), vec![wrong]);
-        };
-        let mut memory = self.lock_memory();
-        memory.engines.remove(room);
-        let cx = ConversationContext {
-            device: &self.device,
-            me: &self.user,
-            anchors: &memory.anchors,
-        };
-        let mut rng = self.fate.stream();
-        let joined = Conversation::join(cx, room.clone(), rows, bytes, &mut rng)?;
-        let mut engine = joined.conversation;
-        let mut step = Step {
-            engine: &mut engine,
-            cx,
-            rng,
-            now: self.now(),
-            ops: Vec::new(),
-            lines: Vec::new(),
-            told: Vec::new(),
-            altered: false,
-        };
-        let direct = step.engine.state().kind() == RoomKind::Direct;
-        let people = step.engine.state().participants.participants.iter();
-        let with = people
-            .map(|it| &it.user)
-            .find(|user| **user != self.user && direct)
-            .cloned();
-        step.ops.push(Op::Clear(room.clone()));
-        step.ops.push(Op::Room {
-            room: room.clone(),
-            direct_with: with,
-        });
-        let epoch = step.engine.epoch();
-        let applied = Applied {
-            entry,
-            joined: Some(epoch),
-            lines: Vec::new(),
-        };
-        step.told.push(Told::Applied(room.clone(), applied));
-        step.absorb(self, joined.effects);
-        step.ops.push(Op::PackageUsed(reference));
-        step.ops.extend(mark.take());
-        step.stand();
-        let Step { ops, told, .. } = step;
-        drop(memory);
-        self.say(&format!("{} joined in epoch {epoch}", self.short(room)));
-        self.commit(ops, told)?;
-        self.lock_memory().engines.insert(room.clone(), engine);
-        Ok(())
-    }
-
     /// Runs one step of a room's engine in one transaction. After a fault the engine is as its rows say.
-    fn step<T>(
+    pub(super) fn step<T>(
         &self,
         room: &RoomUri,
         body: impl FnOnce(&mut Step<'_>) -> Result<T, Fault>,
@@ -649,7 +261,7 @@ impl Client {
     }
 
     /// One transaction, and then what is told of it.
-    fn commit(&self, ops: Vec<Op>, told: Vec<Told>) -> Result<(), Fault> {
+    pub(super) fn commit(&self, ops: Vec<Op>, told: Vec<Told>) -> Result<(), Fault> {
         if !self.is_up() {
             return Err(Fault::Died);
         }
@@ -811,7 +423,7 @@ impl Client {
                 && engine.outstanding(u64::MAX).is_none()))
     }
 
-    fn holds(&self, room: &RoomUri) -> bool {
+    pub(super) fn holds(&self, room: &RoomUri) -> bool {
         let disk = self.lock_disk();
         disk.rooms.get(room).is_some_and(|room| !room.rows.is_empty())
     }
@@ -826,27 +438,6 @@ impl Client {
                 .is_some_and(|world| world.cheat == Some(Cheat::Withholds)),
             _ => false,
         }
-    }
-
-    /// A line in every room, so that everybody there hears something.
-    pub(in crate::sim) fn write_everywhere(&self) {
-        let rooms: Vec<RoomUri> = self.lock_disk().rooms.keys().cloned().collect();
-        for (number, room) in rooms.iter().enumerate() {
-            let _ = self.write(room, &format!("last line {number} of {}", self.name));
-        }
-    }
-
-    /// Takes an entry that its provider gives again, as if it were new: nothing is shown twice.
-    pub(super) fn repeated(&self, room: &RoomUri, bytes: &[u8]) -> Result<(), Fault> {
-        self.step(room, |step| {
-            let effects = step.engine.incoming(step.cx, step.now, bytes, &mut step.rng)?;
-            step.absorb(self, effects);
-            if step.lines.iter().any(|line| matches!(line, Line::Text { .. })) {
-                step.told
-                    .push(Told::Wrong("an entry that came again is shown again".to_owned()));
-            }
-            Ok(())
-        })
     }
 
     fn text_of(&self, room: &RoomUri, id: LocalId) -> Option<String> {
@@ -867,28 +458,9 @@ impl Client {
     }
 }
 
-fn agent(hub: HubIdentity) -> FrankingAgentData {
-    FrankingAgentData {
-        franking_signature_key: hub.key,
-        credential: hub.credential,
-    }
-}
-
 /// The last segment of an identifier.
-fn last(uri: &str) -> &str {
+pub(super) fn last(uri: &str) -> &str {
     uri.rsplit('/').next().unwrap_or_default()
-}
-
-fn describe(intent: &Intent) -> String {
-    match intent {
-        Intent::Add { user, role } => format!("add {} as {role}", last(user.as_str())),
-        Intent::Remove { user } => format!("remove {}", last(user.as_str())),
-        Intent::Ban { user } => format!("ban {}", last(user.as_str())),
-        Intent::Unban { user, role } => format!("unban {} as {role}", last(user.as_str())),
-        Intent::SetRole { user, role } => format!("make {} {role}", last(user.as_str())),
-        Intent::Rename { name } => format!("call it `{name}`"),
-        Intent::Leave => "leave".to_owned(),
-    }
 }
 
 fn standing(engine: &Conversation) -> Standing {
