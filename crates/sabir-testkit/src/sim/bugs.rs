@@ -50,7 +50,7 @@ pub enum Bug {
     AnswerNotWritten,
     /// A client's request is not on disk before it is sent.
     RequestNotWritten,
-    /// A client publishes key packages before their private halves are on disk.
+    /// A client keeps the private halves of its key packages in memory alone.
     PackagesNotWritten,
     /// A client throws an entry away whose sender's provider it does not know.
     UnknownThrownAway,

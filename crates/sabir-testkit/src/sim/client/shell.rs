@@ -381,9 +381,7 @@ impl Client {
 
     /// The provider has the batch.
     pub(super) fn published(&self) -> Result<(), Fault> {
-        let mut ops = std::mem::take(&mut self.lock_memory().unwritten);
-        ops.push(Op::Publishing(None));
-        self.commit(ops, Vec::new())
+        self.commit(vec![Op::Publishing(None)], Vec::new())
     }
 
     /// Pins what a provider published, where nothing is pinned for it.
