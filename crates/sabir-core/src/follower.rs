@@ -138,32 +138,32 @@ impl Follower {
         // The only fault there can be is found before anything changes.
         let batch = FanoutMessage::read_batch(batch)?;
         let mut effects = Effects::default();
-        // The receivers of what changes nothing; a thousand messages in a row must not search the roster each.
-        let mut receivers: Option<Vec<ClientUri>> = None;
+        // The readers, while nothing changes them; a thousand messages in a row must not search the roster each.
+        let mut readers: Option<Vec<ClientUri>> = None;
         for (message, body) in batch {
             let hash = sha256(&message.message().to_bytes());
-            let mut usual = |membership: &Membership| {
-                receivers
-                    .get_or_insert_with(|| membership.receivers(own).into_iter().collect())
-                    .clone()
-            };
             let (devices, fits) = match &message.body {
                 FanoutBody::Application { message, .. } => {
-                    (usual(&self.membership), self.membership.is_at(message.epoch()))
+                    let devices = readers
+                        .get_or_insert_with(|| self.membership.readers(own).into_iter().collect())
+                        .clone();
+                    (devices, self.membership.is_at(message.epoch()))
                 }
                 FanoutBody::Proposal {
                     message,
                     more_proposals,
                 } => {
+                    let devices = self.membership.receivers(own).into_iter().collect();
                     let fits = self.proposals(std::iter::once(message.as_ref()).chain(more_proposals));
-                    (usual(&self.membership), fits)
+                    readers = None;
+                    (devices, fits)
                 }
                 FanoutBody::Commit {
                     message,
                     external_proposals,
                 } => {
                     let outcome = self.commit(own, message, external_proposals);
-                    receivers = None;
+                    readers = None;
                     outcome
                 }
                 FanoutBody::Welcome {
@@ -171,7 +171,7 @@ impl Follower {
                     ratchet_tree_option,
                 } => {
                     let outcome = self.welcome(own, hash, message, ratchet_tree_option, routes);
-                    receivers = None;
+                    readers = None;
                     outcome
                 }
             };

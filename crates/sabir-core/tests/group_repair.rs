@@ -264,7 +264,8 @@ fn an_answer_about_the_way_in_that_does_not_hold_leads_nowhere() {
         town.answer("carol", &request, &altered);
         let next = town.clients["carol"].hers().outstanding(u64::MAX);
         assert!(
-            next.as_ref().is_none_or(|next| next.kind == RequestKind::GroupInfo),
+            next.as_ref()
+                .is_none_or(|next| next.kind == RequestKind::GroupInfo),
             "byte {at} of {length}"
         );
         assert!(town.clients["carol"].hers().is_repairing());

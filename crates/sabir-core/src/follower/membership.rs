@@ -8,7 +8,7 @@ use sabir_wire::uri::{ClientUri, Domain};
 
 use super::record;
 use super::roster::Roster;
-use super::step::{self, Step};
+use super::step::{self, Remover, Step};
 
 /// Proposals of one epoch that are remembered for the commit that refers to them. A room's members may each renew
 /// their leaf or leave; more than this in one epoch makes the roster stale.
@@ -94,6 +94,35 @@ impl Membership {
         all.extend(self.attached.keys().cloned());
         if let Position::Unplaced(awaited) = &self.position {
             all.extend(awaited.leaving.iter().cloned());
+        }
+        all
+    }
+
+    /// Our devices that get application messages: all receivers but those of people who are leaving. The hub has
+    /// accepted that they go, and cut them off (draft-ietf-mimi-protocol-06 §5.3); this provider may still be sent
+    /// messages for others of its people.
+    ///
+    /// A removal that somebody else only proposed does not count: an external commit may drop it, and the device
+    /// would have missed messages.
+    pub(super) fn readers(&self, own: &Domain) -> BTreeSet<ClientUri> {
+        let mut all = self.receivers(own);
+        let by = |wanted: fn(Remover) -> bool| {
+            self.proposals.values().filter_map(move |step| match step {
+                Step::Remove { leaf, by } if wanted(*by) => Some((*leaf, *by)),
+                _ => None,
+            })
+        };
+        let leavers: BTreeSet<u32> = by(|by| by == Remover::Itself).map(|(leaf, _)| leaf).collect();
+        // With their own leaf, leavers propose to remove the other leaves of their person, and nobody else's.
+        let others = by(|by| matches!(by, Remover::Member(_))).filter_map(|(leaf, by)| match by {
+            Remover::Member(member) if leavers.contains(&member) => Some(leaf),
+            _ => None,
+        });
+        let by_hub = by(|by| by == Remover::Hub).map(|(leaf, _)| leaf);
+        for leaf in leavers.iter().copied().chain(others).chain(by_hub) {
+            if let Some(Some(client)) = self.roster.0.get(&leaf) {
+                all.remove(client);
+            }
         }
         all
     }

@@ -47,7 +47,7 @@ impl Roster {
             }
         }
         for step in steps {
-            if let Step::Remove(leaf) = step {
+            if let Step::Remove { leaf, .. } = step {
                 // Against the old tree: a leaf may be removed by its own wish and another's at once.
                 if !self.0.contains_key(leaf) {
                     return None;

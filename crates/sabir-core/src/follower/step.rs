@@ -19,7 +19,12 @@ pub(super) enum Step {
         reference: Option<[u8; 32]>,
     },
     /// A leaf becomes blank.
-    Remove(u32),
+    Remove {
+        /// Which.
+        leaf: u32,
+        /// Who wants it so.
+        by: Remover,
+    },
     /// A leaf is replaced.
     Replace {
         /// Which.
@@ -31,6 +36,17 @@ pub(super) enum Step {
     Nothing,
 }
 
+/// Who proposes that a leaf becomes blank.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Remover {
+    /// The leaf's own client, by SelfRemove.
+    Itself,
+    /// Another member, or the same by an ordinary Remove.
+    Member(u32),
+    /// The hub, as external sender.
+    Hub,
+}
+
 impl Step {
     /// Reads a proposal by `sender`; `None` where such a sender cannot make it.
     pub(super) fn read(proposal: &Proposal, sender: Sender) -> Option<Self> {
@@ -39,8 +55,19 @@ impl Step {
                 client: client(&package.leaf_node),
                 reference: key_material::reference(package),
             }),
-            (Proposal::Remove { removed }, _) => Some(Self::Remove(*removed)),
-            (Proposal::SelfRemove, Sender::Member { leaf_index }) => Some(Self::Remove(leaf_index)),
+            (Proposal::Remove { removed }, sender) => Some(Self::Remove {
+                leaf: *removed,
+                by: match sender {
+                    Sender::Member { leaf_index } => Remover::Member(leaf_index),
+                    Sender::External { .. } => Remover::Hub,
+                    // An external commit blanks the joiner's own old leaf.
+                    Sender::NewMemberCommit | Sender::NewMemberProposal => Remover::Itself,
+                },
+            }),
+            (Proposal::SelfRemove, Sender::Member { leaf_index }) => Some(Self::Remove {
+                leaf: leaf_index,
+                by: Remover::Itself,
+            }),
             (Proposal::Update(node), Sender::Member { leaf_index }) => Some(Self::Replace {
                 leaf: leaf_index,
                 client: client(node),
@@ -76,6 +103,10 @@ const REMOVE: u8 = 2;
 const REPLACE: u8 = 3;
 const NOTHING: u8 = 4;
 
+const BY_ITSELF: u8 = 0;
+const BY_MEMBER: u8 = 1;
+const BY_HUB: u8 = 2;
+
 impl Encode for Step {
     fn encode(&self, out: &mut Vec<u8>) {
         match self {
@@ -85,9 +116,17 @@ impl Encode for Step {
                 out.push(u8::from(reference.is_some()));
                 out.extend_from_slice(reference.as_ref().map_or(&[], <[u8; 32]>::as_slice));
             }
-            Self::Remove(leaf) => {
+            Self::Remove { leaf, by } => {
                 out.push(REMOVE);
                 leaf.encode(out);
+                match by {
+                    Remover::Itself => out.push(BY_ITSELF),
+                    Remover::Member(member) => {
+                        out.push(BY_MEMBER);
+                        member.encode(out);
+                    }
+                    Remover::Hub => out.push(BY_HUB),
+                }
             }
             Self::Replace { leaf, client } => {
                 out.push(REPLACE);
@@ -113,7 +152,17 @@ impl Decode for Step {
                     None
                 },
             },
-            REMOVE => Self::Remove(r.u32("leaf")?),
+            REMOVE => {
+                let leaf = r.u32("leaf")?;
+                let at = r.offset();
+                let by = match r.u8("by")? {
+                    BY_ITSELF => Remover::Itself,
+                    BY_MEMBER => Remover::Member(r.u32("member")?),
+                    BY_HUB => Remover::Hub,
+                    other => return Err(r.error_at(at, "by", DecodeErrorKind::UnknownValue(other.into()))),
+                };
+                Self::Remove { leaf, by }
+            }
             REPLACE => Self::Replace {
                 leaf: r.u32("leaf")?,
                 client: r.optional("client")?,

@@ -49,6 +49,26 @@ fn application_messages_and_proposals_go_to_our_devices_alone() {
 }
 
 #[test]
+fn who_leaves_gets_no_messages_from_then_on_and_handshakes_to_the_end() {
+    let mut cast = Cast::new();
+    let mut shell = story(&mut cast, "a1 b1 b2 b3 b4 a2");
+    let hub = Sender::External { sender_index: 0 };
+    let leaving = proposals(vec![
+        proposal(5, member(1), Proposal::SelfRemove),
+        proposal(5, member(1), Proposal::Remove { removed: 2 }),
+        proposal(5, member(0), Proposal::Remove { removed: 3 }),
+        proposal(5, hub, Proposal::Remove { removed: 4 }),
+    ]);
+    let all: Vec<String> = ["b1", "b2", "b3", "b4"].map(String::from).into();
+    assert_eq!(shell.take(&leaving), (all.clone(), true));
+    // What another member proposed may come to nothing: b3 reads on.
+    assert_eq!(shell.take(&application(5)), (vec!["b3".into()], true));
+    let commit = cast.commit(5, 0, "a1", vec![remove(1), remove(2), remove(4)]);
+    assert_eq!(shell.take(&commit), (all, true));
+    assert_eq!(shell.take(&application(6)), (vec!["b3".into()], true));
+}
+
+#[test]
 fn a_message_writes_no_rows_and_a_commit_only_what_it_changes() {
     let mut cast = Cast::new();
     let mut shell = story(&mut cast, "a1 b1 b2 a2");
