@@ -21,20 +21,27 @@ mod acting;
 #[cfg(test)]
 mod acting_tests;
 mod apply;
+mod changes;
 mod error;
+#[cfg(test)]
+mod group_tests;
+mod groups;
 mod incoming;
 mod keeper;
 #[cfg(test)]
 mod kill_tests;
 mod outgoing;
+mod permission;
 mod receipts;
 mod received;
+mod rejoin;
 mod reporter;
 mod room_worker;
 mod subscription;
 #[cfg(test)]
 mod tests;
 mod transfers;
+mod unite;
 mod view;
 mod workers;
 
@@ -45,6 +52,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 pub use error::ClientError;
+pub use groups::MOST_WISHES;
 pub use receipts::MOST_PEOPLE;
 pub use subscription::Subscription;
 pub(crate) use transfers::{FileMessage, Records};

@@ -96,6 +96,8 @@ pub(crate) struct State {
     nonces: Vec<[u8; 32]>,
     tokens: BTreeMap<Vec<u8>, String>,
     rooms: BTreeMap<String, Vec<String>>,
+    /// The epoch of each room's next commit.
+    epochs: BTreeMap<String, u64>,
 }
 
 #[derive(Default)]

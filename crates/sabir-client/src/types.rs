@@ -4,9 +4,12 @@
 //! changes its meaning. Times are milliseconds since the UNIX epoch. People are named by address
 //! (`bob@b.example`), rooms by their `mimi://` identifier.
 
+mod groups;
+
 use serde::{Deserialize, Serialize};
 
 pub use crate::files::{Direction, FileInfo, Transfer, TransferState};
+pub use groups::{Asked, AwaitedStep, MEMBER_ROLE, NewRoom, Person, RoomChange, RoomDetails, Wish};
 
 /// The account of a profile.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -88,6 +91,8 @@ pub struct Marks {
     pub delivered_to: Vec<String>,
     /// Of one's own message: who has read it, by address.
     pub read_by: Vec<String>,
+    /// Where the line is no message: what happened in the room. Text and message id are empty then.
+    pub change: Option<RoomChange>,
 }
 
 /// The message that another one answers.
@@ -171,8 +176,23 @@ pub struct Room {
     pub kind: RoomKind,
     /// In a direct room, the other person's address.
     pub with: Option<String>,
+    /// What a group is called, unaltered; absent where it has no name.
+    #[serde(default)]
+    pub name: Option<String>,
     /// Everybody on the room's participant list, by address, oneself included.
     pub members: Vec<String>,
+    /// One's own role, by name; absent where one is not on the list.
+    #[serde(default)]
+    pub role: Option<String>,
+    /// People on the list who have no device in the room yet and whom this device is to add, by address.
+    #[serde(default)]
+    pub waits_for: Vec<String>,
+    /// Whether this device is in the room. What was said in it stays readable where it is not.
+    #[serde(default = "yes")]
+    pub in_room: bool,
+    /// Where the conversation goes on: the identifier of another room with the same person.
+    #[serde(default)]
+    pub goes_on_in: Option<String>,
     /// The domain of the provider that orders the room's messages.
     pub hub: String,
     /// Whether messages can be sent, and if not, why: a sentence for people.
@@ -187,6 +207,10 @@ pub struct Room {
     pub read_position: u64,
     /// The last message of the room, if there is one.
     pub last: Option<Message>,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// Whether the provider is reached.

@@ -24,6 +24,7 @@ mod incoming;
 mod intent;
 mod join;
 mod keys;
+mod look;
 mod outbox;
 mod outside;
 mod record;

@@ -49,6 +49,8 @@ pub enum DeedKind {
     },
     /// Something or somebody's reaction was taken back.
     Deletion,
+    /// A change of the room, which is done to no message.
+    Room,
 }
 
 /// What a message said once.
@@ -226,7 +228,7 @@ impl Tx<'_> {
                 },
                 // What names a later version means the deleted message.
                 DeedKind::Edit { before: Some(_) } => DeedKind::Edit { before: None },
-                DeedKind::Edit { before: None } | DeedKind::Deletion => continue,
+                DeedKind::Edit { before: None } | DeedKind::Deletion | DeedKind::Room => continue,
             };
             let deed = Deed { kind, ..row.deed };
             let sealed = self

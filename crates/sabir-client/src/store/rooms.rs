@@ -18,8 +18,23 @@ pub struct RoomRecord {
     pub kind: RoomKind,
     /// In a direct room, the other person's URI.
     pub with: Option<String>,
+    /// What a group is called; may be empty.
+    #[serde(default)]
+    pub name: String,
     /// Everybody on the participant list, by URI.
     pub members: Vec<String>,
+    /// This person's role, by name; empty where they are not on the list.
+    #[serde(default)]
+    pub role: String,
+    /// People on the list whose devices this device is to add, by URI.
+    #[serde(default)]
+    pub awaited: Vec<String>,
+    /// Of a direct room: the room that took its place.
+    #[serde(default)]
+    pub goes_on_in: Option<String>,
+    /// What who asked for this room was told, until the hub has it.
+    #[serde(default)]
+    pub making: Option<u64>,
     /// Why nothing can be sent, if so.
     pub blocked: Option<String>,
     /// Whether this device is out of it for good.
@@ -28,6 +43,14 @@ pub struct RoomRecord {
     pub ready: bool,
     /// When this device joined, in milliseconds since the epoch.
     pub joined: u64,
+}
+
+impl RoomRecord {
+    /// Whether messages are written into it: this device is in it, and it is not another room's turn.
+    #[must_use]
+    pub fn is_in_use(&self) -> bool {
+        !self.closed && self.goes_on_in.is_none()
+    }
 }
 
 impl Tx<'_> {

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::values::{from_json, number, to_json};
 use super::{RoomRecord, StoreError, Tx};
 use crate::files::FileInfo;
-use crate::types::MessageState;
+use crate::types::{MessageState, RoomChange};
 
 /// Positions from here on are those of messages that the hub has not put into the room's order.
 pub const UNORDERED: u64 = 1 << 62;
@@ -78,6 +78,9 @@ pub struct Marks {
     /// Of an own message, the people who have read it, by URI.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub read_by: Vec<String>,
+    /// Where the line is no message: what happened in the room, people by URI.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub change: Option<Box<RoomChange>>,
 }
 
 /// That a message was taken back.
@@ -193,6 +196,37 @@ impl Tx<'_> {
             .prepare_cached("UPDATE timeline SET position = ?2 WHERE id = ?1")?
             .execute((number(id)?, position))?;
         Ok(())
+    }
+
+    /// Moves a message that is in no room's order to another room, outside of that one's order.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] where there is no such message, or it is in the order.
+    pub fn move_message(&mut self, id: u64, from: &str, to: &str, entry: &Entry) -> Result<(), StoreError> {
+        let (from, to) = (self.room_hash(from), self.room_hash(to));
+        let message = self.message_hash(&to, entry);
+        let sealed = self
+            .sealer
+            .seal(TABLE, &row_id(&to, id), &to_json(TABLE, entry)?)?;
+        let changed = self
+            .sql
+            .prepare_cached(
+                "UPDATE timeline SET room = ?3, message = ?4, value = ?5
+                 WHERE id = ?1 AND room = ?2 AND position >= ?6",
+            )?
+            .execute((
+                number(id)?,
+                from.as_slice(),
+                to.as_slice(),
+                message,
+                sealed,
+                number(UNORDERED)?,
+            ))?;
+        if changed == 1 {
+            Ok(())
+        } else {
+            Err(StoreError::Conflict("no such message"))
+        }
     }
 
     /// One message by its number.

@@ -24,6 +24,8 @@ impl Name {
     pub const PUBLISHING: Self = Self("publishing");
     /// The recovery code, until the person has written it down.
     pub const RECOVERY: Self = Self("recovery");
+    /// Rooms that this device comes into by itself.
+    pub const REJOINS: Self = Self("rejoins");
     /// What the person set.
     pub const SETTINGS: Self = Self("settings");
 

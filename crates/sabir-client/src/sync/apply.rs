@@ -1,13 +1,15 @@
 //! What an engine brought about, written into rows, rooms, timeline and changes.
 
-use sabir_core::conversation::{Alarm, Conversation, ConversationEvent, Effects, LocalId};
+use sabir_core::conversation::{Alarm, Conversation, ConversationEvent, Effects, LocalId, Out};
 use sabir_wire::content::MimiContent;
 use sabir_wire::uri::UserUri;
 
 use super::ClientError;
+use super::changes::{self, Lines};
 use super::received::receive;
+use crate::account::now;
 use crate::store::{Change, Deed, Entry, Marks, RoomRecord, StoreError, Tx};
-use crate::types::{MessageState, RoomKind};
+use crate::types::{MessageState, RoomChange, RoomKind};
 
 /// A local id as the engine keeps it.
 pub(super) fn engine_id(local_id: u64) -> LocalId {
@@ -25,7 +27,7 @@ pub(super) fn local_id(id: LocalId) -> Option<u64> {
 /// The record of a room this device just came into.
 pub(super) fn new_record(engine: &Conversation, me: &UserUri, now: u64) -> RoomRecord {
     let state = engine.state();
-    RoomRecord {
+    let mut record = RoomRecord {
         room: engine.room().to_string(),
         kind: if state.is_direct() {
             RoomKind::Direct
@@ -33,68 +35,143 @@ pub(super) fn new_record(engine: &Conversation, me: &UserUri, now: u64) -> RoomR
             RoomKind::Group
         },
         with: state.other(me).map(ToString::to_string),
-        members: members(engine),
+        name: String::new(),
+        members: Vec::new(),
+        role: String::new(),
+        awaited: Vec::new(),
+        goes_on_in: None,
+        making: None,
         blocked: None,
         closed: false,
         ready: engine.is_ready(),
         joined: now,
-    }
+    };
+    changes::describe_people(&mut record, engine, me);
+    record
 }
 
-/// Writes effects of `engine`. The room has its record already.
+/// Writes effects of `engine`. The room has its record already. Says whether it is ready from now on.
 pub(super) fn absorb(
     tx: &mut Tx<'_>,
     me: &UserUri,
     engine: &Conversation,
     effects: Effects,
-) -> Result<(), ClientError> {
+) -> Result<bool, ClientError> {
     let room = engine.room().as_str();
-    tx.apply(room, &effects.changes)?;
-    if effects.events.is_empty() {
-        return Ok(());
+    if effects.changes.is_empty() && effects.events.is_empty() {
+        return Ok(false);
     }
+    tx.apply(room, &effects.changes)?;
     let before = tx.room(room)?.ok_or(ClientError::NoRoom)?;
     let mut record = before.clone();
+    if record.closed && engine.is_member() {
+        // Somebody let this person in again.
+        record.closed = false;
+        record.blocked = None;
+    }
+    let mut is_ready = false;
     for event in effects.events {
-        match event {
-            ConversationEvent::Accepted { local_id, accepted } => accept(tx, local_id, accepted)?,
-            ConversationEvent::Message(message) => receive(tx, me, engine, *message)?,
-            ConversationEvent::Unreadable { accepted, reason } => unreadable(tx, room, accepted, &reason)?,
-            ConversationEvent::Ready => {
-                record.ready = true;
-                record.blocked = None;
-            }
-            ConversationEvent::Waiting { reason, .. } => record.blocked = Some(reason),
-            ConversationEvent::Removed { .. } => {
-                record.closed = true;
-                record.blocked = Some("you are no longer in this room".to_owned());
-                fail_unsent(tx, room, "you are no longer in this room")?;
-            }
-            ConversationEvent::Alarm(alarm) => {
-                let text = describe(&alarm);
-                if let Alarm::Refused { .. } = alarm {
-                    record.closed = true;
-                    record.blocked = Some(text.clone());
-                    fail_unsent(tx, room, &text)?;
-                }
-                tx.append_change(&Change::Alarm {
-                    room: room.to_owned(),
-                    text,
-                })?;
-            }
-            // Who is there is read from the engine below.
-            _ => {}
-        }
+        is_ready |= event == ConversationEvent::Ready;
+        happened(tx, me, engine, &mut record, event)?;
     }
     if let Some(reason) = engine.sending_stopped() {
         record.blocked = Some(format!("Messages wait until you decide: {reason}"));
+    } else if engine.is_leaving() && !record.closed {
+        record.blocked = Some("you are leaving this room".to_owned());
     }
-    record.members = members(engine);
+    // Whom it was left with stays in what is kept of it.
+    if !record.closed {
+        changes::describe_people(&mut record, engine, me);
+    }
     if record != before {
         tx.put_room(&record)?;
         tx.append_change(&Change::RoomChanged {
             room: room.to_owned(),
         })?;
+    }
+    Ok(is_ready)
+}
+
+/// Writes down one event, as far as it is not the record's.
+fn happened(
+    tx: &mut Tx<'_>,
+    me: &UserUri,
+    engine: &Conversation,
+    record: &mut RoomRecord,
+    event: ConversationEvent,
+) -> Result<(), ClientError> {
+    let room = engine.room().as_str();
+    let mut lines = Lines { tx, me, engine };
+    match event {
+        ConversationEvent::Accepted { local_id, accepted } => accept(tx, local_id, accepted)?,
+        ConversationEvent::Message(message) => receive(tx, me, engine, *message)?,
+        ConversationEvent::Unreadable { accepted, reason } => unreadable(tx, room, accepted, &reason)?,
+        ConversationEvent::MembersChanged {
+            joined,
+            left,
+            accepted,
+        } => lines.members(joined, left, accepted)?,
+        ConversationEvent::RoleChanged {
+            user,
+            from,
+            to,
+            by,
+            accepted,
+        } => lines.role_changed(&user, (from, to), by.as_ref(), accepted)?,
+        ConversationEvent::Renamed { name, by, accepted } => {
+            let whose = by.as_ref().map(ToString::to_string);
+            lines.line(RoomChange::Renamed { name, by: whose }, by.as_ref(), accepted)?;
+        }
+        ConversationEvent::Ready => {
+            record.ready = true;
+            record.blocked = None;
+            if let Some(local_id) = record.making.take() {
+                changes::decided(tx, room, local_id, None)?;
+            }
+        }
+        ConversationEvent::Waiting { reason, .. } if record.kind == RoomKind::Direct => {
+            record.blocked = Some(reason);
+        }
+        ConversationEvent::IntentDone { local_id } => changes::intent_decided(tx, room, local_id, None)?,
+        ConversationEvent::IntentRefused { local_id, reason } => {
+            changes::intent_decided(tx, room, local_id, Some(reason))?;
+        }
+        ConversationEvent::Unsent { local_id, reason } => changes::unsent(tx, room, local_id, &reason)?,
+        ConversationEvent::Repairing => {
+            record.blocked =
+                Some("this device has lost the thread of the room and is coming back".to_owned());
+        }
+        ConversationEvent::Rejoined { lost, accepted } => {
+            record.blocked = None;
+            if lost {
+                lines.line(RoomChange::Returned { lost }, None, accepted)?;
+            }
+        }
+        ConversationEvent::Removed { how, by } => {
+            if how == Out::Client {
+                let whose = by.as_ref().map(ToString::to_string);
+                lines.line(RoomChange::DeviceOut { by: whose }, by.as_ref(), now()?)?;
+            }
+            let reason = changes::out_of_room(how, by.as_ref());
+            fail_unsent(tx, room, &reason)?;
+            record.closed = true;
+            record.awaited.clear();
+            record.blocked = Some(reason);
+        }
+        ConversationEvent::Alarm(alarm) => {
+            let text = describe(&alarm);
+            if let Alarm::Refused { .. } = alarm {
+                record.closed = true;
+                record.blocked = Some(text.clone());
+                fail_unsent(tx, room, &text)?;
+            }
+            tx.append_change(&Change::Alarm {
+                room: room.to_owned(),
+                text,
+            })?;
+        }
+        // Who is there is read from the engine.
+        _ => {}
     }
     Ok(())
 }
@@ -106,13 +183,6 @@ pub(super) fn alarm(tx: &mut Tx<'_>, room: &str, text: &str) -> Result<(), Store
         text: text.to_owned(),
     })?;
     Ok(())
-}
-
-fn members(engine: &Conversation) -> Vec<String> {
-    let list = &engine.state().participants.participants;
-    list.iter()
-        .map(|participant| participant.user.to_string())
-        .collect()
 }
 
 /// The hub accepted a message; its place in the room comes with the log.
@@ -204,8 +274,12 @@ fn describe(alarm: &Alarm) -> String {
         Alarm::Unverified { reason } => format!("A device came in whose identity is not proved: {reason}"),
         Alarm::Forbidden { reason } => format!("The room was changed against its rules: {reason}"),
         Alarm::SendingRefused { reason } => format!("Your messages are not taken here: {reason}"),
-        Alarm::Gap { .. } => "Messages are missing here; what follows cannot be read".to_owned(),
-        Alarm::BadCommit { reason, .. } => format!("A change of the room cannot be followed: {reason}"),
+        Alarm::Gap { .. } => "Messages are missing here".to_owned(),
+        Alarm::BadCommit { reason, by } => {
+            let by = by.as_ref().map(|by| format!(" by {}", by.to_address()));
+            let by = by.unwrap_or_default();
+            format!("A change of the room{by} cannot be followed: {reason}")
+        }
         Alarm::Refused { reason } => format!("The room's provider refused: {reason}"),
         _ => "Something is wrong with this room".to_owned(),
     }

@@ -1,6 +1,6 @@
 use sabir_core::conversation::ConversationError;
 use sabir_core::timeline::Refusal;
-use sabir_wire::uri::{Domain, UriError};
+use sabir_wire::uri::{Domain, RoomUri, UriError};
 
 use crate::account::AccountError;
 use crate::random::NoRandomness;
@@ -17,6 +17,24 @@ pub enum ClientError {
     /// There is no such room, or none with that person.
     #[error("there is no such room")]
     NoRoom,
+    /// Several rooms have this name; these are their identifiers.
+    #[error("several rooms are called so: {0}")]
+    Ambiguous(String),
+    /// The room is a conversation of two people, and stays one.
+    #[error("this is a conversation of two people, and no group")]
+    NotAGroup,
+    /// The room has no such role; these it has.
+    #[error("the room has no such role; its roles are {0}")]
+    Role(String),
+    /// The person may not change the room so; the text says what is missing.
+    #[error("{0}")]
+    Denied(String),
+    /// More is asked for at once than [`super::MOST_WISHES`].
+    #[error("more than {} changes at once", super::MOST_WISHES)]
+    TooMany,
+    /// The conversation goes on in another room with the same person.
+    #[error("this conversation goes on in {0}")]
+    GoesOnIn(RoomUri),
     /// There is no such message.
     #[error("there is no such message")]
     NoMessage,
@@ -82,9 +100,8 @@ impl From<ConversationError> for ClientError {
             ConversationError::UnknownProvider(domain) => Self::UnknownProvider(domain),
             ConversationError::TooLarge => Self::Text,
             ConversationError::Closed(reason) => Self::Closed(reason),
-            ConversationError::NotAllowed(reason) | ConversationError::Refused(reason) => {
-                Self::Refused(reason)
-            }
+            ConversationError::NotAllowed(reason) => Self::Denied(reason),
+            ConversationError::Refused(reason) => Self::Refused(reason),
             ConversationError::Stored(reason) | ConversationError::Internal(reason) => Self::Internal(reason),
         }
     }

@@ -1,6 +1,7 @@
 //! The event stream, entry by entry.
 
 use sabir_core::conversation::{Conversation, ConversationContext, Joined};
+use sabir_mls::rows::Rows;
 use sabir_wire::client_api::{Event, EventBody};
 use sabir_wire::uri::{Domain, RoomUri};
 
@@ -9,11 +10,11 @@ use super::apply::{absorb, alarm, new_record};
 use super::keeper::{Keeper, Work};
 use crate::account::now;
 use crate::random;
-use crate::store::{Change, Name, StoreError, Tx};
+use crate::store::{Change, KeyPackageRows, Name, StoreError, Tx};
 
 /// What goes with an entry into its transaction: the place that it leaves behind it.
 #[derive(Debug, Clone, Copy)]
-enum Mark {
+pub(super) enum Mark {
     /// The stream was applied up to here.
     Cursor(u64),
     /// The entry waited under this number.
@@ -21,7 +22,7 @@ enum Mark {
 }
 
 impl Mark {
-    fn write(self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
+    pub(super) fn write(self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
         match self {
             Self::Cursor(cursor) => tx.put(Name::CURSOR, &cursor),
             Self::Parked(id) => tx.unpark(id),
@@ -107,34 +108,40 @@ impl Keeper {
     }
 
     fn try_apply(&mut self, room: &RoomUri, entry: &[u8], mark: Mark) -> Result<(), ClientError> {
-        let record = self.store.read(|tx| tx.room(room.as_str()))?;
-        let references = Conversation::welcome_references(entry);
-        let is_member = record.is_some_and(|record| !record.closed);
-        if references.is_empty() || is_member {
-            let applied = self.step(room, "apply entry", |step| {
-                let effects = step.engine.incoming(step.cx, step.now, entry, step.rng)?;
-                step.absorb(effects)?;
-                mark.write(step.tx)?;
-                let reading = step.tx.reading(room.as_str())?;
-                Ok(reading.arrived > reading.reported)
-            });
-            return match applied {
-                Ok(has_arrivals) => {
-                    self.work(Work::Room(room.clone()));
-                    if has_arrivals {
-                        self.work(Work::Arrivals(room.clone()));
-                    }
-                    Ok(())
-                }
-                // Of a room this device never joined: what was said before its Welcome is not for it.
-                Err(ClientError::NoRoom) => self.pass(mark),
-                Err(error) => Err(error),
-            };
+        if self.rejoins.contains_key(room) {
+            return self.rejoin_entry(room, entry, mark);
         }
-        self.join(room, entry, &references, mark)
+        let references = Conversation::welcome_references(entry);
+        if references.is_empty() {
+            return self.apply_entry(room, entry, mark);
+        }
+        self.welcome(room, entry, &references, mark)
     }
 
-    fn join(
+    fn apply_entry(&mut self, room: &RoomUri, entry: &[u8], mark: Mark) -> Result<(), ClientError> {
+        let applied = self.step(room, "apply entry", |step| {
+            let effects = step.engine.incoming(step.cx, step.now, entry, step.rng)?;
+            step.absorb(effects)?;
+            mark.write(step.tx)?;
+            let reading = step.tx.reading(room.as_str())?;
+            Ok(reading.arrived > reading.reported)
+        });
+        match applied {
+            Ok(has_arrivals) => {
+                self.work(Work::Room(room.clone()));
+                if has_arrivals {
+                    self.work(Work::Arrivals(room.clone()));
+                }
+                Ok(())
+            }
+            // Of a room this device never joined: what was said before its Welcome is not for it.
+            Err(ClientError::NoRoom) => self.pass(mark),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Takes a Welcome: into a new room, back into one, or of no use.
+    fn welcome(
         &mut self,
         room: &RoomUri,
         entry: &[u8],
@@ -153,38 +160,90 @@ impl Keeper {
             tracing::warn!("a welcome names no key package of this device");
             return self.pass(mark);
         };
-        self.drop_engine(room);
+        let KeyPackageRows { reference, rows } = package;
+        let again = rows.clone();
+        let back = self.step(room, "come back", |step| {
+            let wanted = step.engine.wants_welcome();
+            if wanted {
+                let effects = step.engine.welcomed(step.cx, step.now, again, entry, step.rng)?;
+                step.absorb(effects)?;
+                step.tx.remove_key_package(&reference)?;
+            }
+            mark.write(step.tx)?;
+            Ok(())
+        });
+        let joined = match back {
+            Err(ClientError::NoRoom) => self.join(room, rows, &reference, entry, mark),
+            result => result,
+        };
+        match joined {
+            Ok(()) => {
+                self.work(Work::Room(room.clone()));
+                Ok(())
+            }
+            // The room's people count on this device: it comes in by itself where it may.
+            Err(ClientError::Refused(reason)) => {
+                tracing::debug!(reason, "a welcome does not open");
+                self.begin_rejoin(room, &reference, mark)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn join(
+        &mut self,
+        room: &RoomUri,
+        rows: Rows,
+        reference: &[u8],
+        entry: &[u8],
+        mark: Mark,
+    ) -> Result<(), ClientError> {
         let cx = ConversationContext {
             device: &self.device,
             me: &self.me,
             anchors: &self.anchors,
         };
-        let joined = Conversation::join(cx, room.clone(), package.rows, entry, &mut random::stream()?)?;
+        let joined = Conversation::join(cx, room.clone(), rows, entry, &mut random::stream()?)?;
+        self.enter(joined, |tx| {
+            tx.remove_key_package(reference)?;
+            mark.write(tx)
+        })
+    }
+
+    /// Writes down a room that this device just came into.
+    pub(super) fn enter(
+        &mut self,
+        joined: Joined,
+        also: impl FnOnce(&mut Tx<'_>) -> Result<(), StoreError>,
+    ) -> Result<(), ClientError> {
         let Joined {
             conversation,
             effects,
         } = joined;
         let now = now()?;
+        let room = conversation.room().clone();
         let last = self.store.transaction("join room", |tx| {
-            // Rows of an earlier membership end with it.
-            tx.clear(room.as_str())?;
+            let added = tx.room(room.as_str())?.is_none();
             tx.put_room(&new_record(&conversation, &self.me, now))?;
-            tx.append_change(&Change::RoomAdded {
-                room: room.to_string(),
+            let room = room.to_string();
+            tx.append_change(&if added {
+                Change::RoomAdded { room }
+            } else {
+                Change::RoomChanged { room }
             })?;
             absorb(tx, &self.me, &conversation, effects)?;
-            tx.remove_key_package(&package.reference)?;
-            mark.write(tx)?;
+            also(tx)?;
             Ok::<_, ClientError>(tx.last_change()?)
         })?;
         self.keep_engine(conversation);
         self.published(last);
         self.work(Work::Room(room.clone()));
+        self.work(Work::Unite(room));
         Ok(())
     }
 
     /// Leaves an entry behind.
-    fn pass(&mut self, mark: Mark) -> Result<(), ClientError> {
+    pub(super) fn pass(&mut self, mark: Mark) -> Result<(), ClientError> {
         Ok(self.store.transaction("pass entry", |tx| mark.write(tx))?)
     }
 

@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use rand_chacha::ChaCha20Rng;
-use sabir_core::conversation::{Conversation, ConversationContext, Effects};
+use sabir_core::conversation::{Conversation, ConversationContext, Effects, Rejoin};
 use sabir_mls::Device;
 use sabir_mls::identity::{CaCertificate, TrustAnchors};
 use sabir_wire::client_api::HubIdentity;
@@ -15,11 +15,12 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::ClientError;
 use super::apply::absorb;
+use super::rejoin;
 use crate::account::{AccountError, AccountRecord, now, publish};
 use crate::random;
 use crate::store::{Name, Passphrase, Store, Tx};
 use crate::transport::{DeviceKey, Reach};
-use crate::types::Account;
+use crate::types::{Account, RoomKind};
 
 /// Jobs that may wait for the keeper; who comes later waits for a place, in order.
 const JOBS: usize = 256;
@@ -40,6 +41,8 @@ pub(super) enum Work {
     },
     /// Arrivals in a room may have to be reported.
     Arrivals(RoomUri),
+    /// A direct room came to be: there may be two with one person.
+    Unite(RoomUri),
     /// The provider may need more key packages.
     KeyPackages,
 }
@@ -115,6 +118,8 @@ pub(super) struct Keeper {
     pub(super) anchors: TrustAnchors,
     pub(super) hub: HubIdentity,
     pub(super) cursor: u64,
+    /// Rooms that this device comes into by itself.
+    pub(super) rejoins: BTreeMap<RoomUri, Rejoin>,
     engines: BTreeMap<RoomUri, Conversation>,
     changes: watch::Sender<u64>,
     work: mpsc::UnboundedSender<Work>,
@@ -167,12 +172,15 @@ pub(super) struct Step<'a, 't> {
     pub(super) cx: ConversationContext<'a>,
     pub(super) rng: &'a mut ChaCha20Rng,
     pub(super) now: u64,
+    /// Whether the room is ready from this step on.
+    pub(super) is_ready: bool,
 }
 
 impl Step<'_, '_> {
     /// Writes what a call of the engine brought about.
     pub(super) fn absorb(&mut self, effects: Effects) -> Result<(), ClientError> {
-        absorb(self.tx, self.cx.me, self.engine, effects)
+        self.is_ready |= absorb(self.tx, self.cx.me, self.engine, effects)?;
+        Ok(())
     }
 }
 
@@ -189,15 +197,22 @@ impl Keeper {
             let (rooms, parked) = (tx.rooms()?, tx.parked_rooms()?);
             Ok::<_, ClientError>((tx.anchors()?, hub, cursor, tx.last_change()?, rooms, parked))
         })?;
+        let rejoins = rejoin::load(&mut store)?;
         let damaged = || ClientError::Account(AccountError::Damaged);
         let hub = HubIdentity::from_bytes(&hub.ok_or_else(damaged)?).map_err(|_| damaged())?;
         let (changes, changed) = watch::channel(last);
         let (work, inbox) = mpsc::unbounded_channel();
         // What was under way when the profile was last open goes on.
-        for room in rooms {
-            let room = RoomUri::parse(&room.room)?;
+        for record in rooms {
+            let room = RoomUri::parse(&record.room)?;
             let _ = work.send(Work::Room(room.clone()));
-            let _ = work.send(Work::Arrivals(room));
+            let _ = work.send(Work::Arrivals(room.clone()));
+            if record.is_in_use() && record.kind == RoomKind::Direct {
+                let _ = work.send(Work::Unite(room));
+            }
+        }
+        for room in rejoins.keys() {
+            let _ = work.send(Work::Room(room.clone()));
         }
         for room in parked {
             let room = RoomUri::parse(&room)?;
@@ -220,6 +235,7 @@ impl Keeper {
             anchors,
             hub,
             cursor,
+            rejoins,
             engines: BTreeMap::new(),
             changes,
             work,
@@ -234,38 +250,47 @@ impl Keeper {
         name: &'static str,
         body: impl FnOnce(&mut Step<'_, '_>) -> Result<T, ClientError>,
     ) -> Result<T, ClientError> {
+        // Taken out, so that an error leaves none behind.
+        let mut engine = self.take_engine(room)?;
         let mut rng = random::stream()?;
         let now = now()?;
-        // Taken out, so that an error leaves none behind.
-        let mut engine = match self.engines.remove(room) {
-            Some(engine) => engine,
-            None => {
-                let rows = self.store.read(|tx| tx.rows(room.as_str()))?;
-                if rows.is_empty() {
-                    return Err(ClientError::NoRoom);
-                }
-                Conversation::load(room.clone(), &rows, &mut rng)?
-            }
-        };
         let cx = ConversationContext {
             device: &self.device,
             me: &self.me,
             anchors: &self.anchors,
         };
-        let (value, last) = self.store.transaction(name, |tx| {
+        let (value, is_ready, last) = self.store.transaction(name, |tx| {
             let mut step = Step {
                 tx,
                 engine: &mut engine,
                 cx,
                 rng: &mut rng,
                 now,
+                is_ready: false,
             };
             let value = body(&mut step)?;
-            Ok::<_, ClientError>((value, tx.last_change()?))
+            let is_ready = step.is_ready;
+            Ok::<_, ClientError>((value, is_ready, tx.last_change()?))
         })?;
         self.keep_engine(engine);
         self.published(last);
+        if is_ready {
+            self.work(Work::Unite(room.clone()));
+        }
         Ok(value)
+    }
+
+    /// Takes an engine out, loaded from its rows where it must be. It is put back by [`Self::keep_engine`], or
+    /// forgotten.
+    pub(super) fn take_engine(&mut self, room: &RoomUri) -> Result<Conversation, ClientError> {
+        if let Some(engine) = self.engines.remove(room) {
+            return Ok(engine);
+        }
+        let rows = self.store.read(|tx| tx.rows(room.as_str()))?;
+        if rows.is_empty() || self.rejoins.contains_key(room) {
+            return Err(ClientError::NoRoom);
+        }
+        Ok(Conversation::load(room.clone(), &rows, &mut random::stream()?)?)
     }
 
     /// Keeps an engine loaded.

@@ -7,11 +7,12 @@ use sabir_wire::protocol::FrankingAgentData;
 use sabir_wire::uri::{RoomUri, UserUri};
 
 use super::apply::{absorb, engine_id, new_record};
+use super::groups::Named;
 use super::keeper::{Keeper, Step, Work};
 use super::{ClientError, MAX_TEXT};
 use crate::account::now;
 use crate::random;
-use crate::store::{Change, Entry, Marks, RoomRecord};
+use crate::store::{Change, Entry, Marks};
 use crate::types::MessageState;
 
 /// What a room's worker does next.
@@ -63,29 +64,15 @@ impl Keeper {
         }
     }
 
-    /// The room that an address or a room's identifier means; `None` where it is still to be made.
+    /// The room that an address, an identifier or a name means; `None` where it is still to be made.
     fn recipient(&mut self, to: &str) -> Result<Option<RoomUri>, ClientError> {
-        match RoomUri::parse(to) {
-            Ok(room) => Ok(Some(room)),
-            Err(_) => self.direct_room(&UserUri::from_address(to)?),
+        match self.named(to)? {
+            Named::Room(room) => match self.place_of(&room)? {
+                Some(next) => Err(ClientError::GoesOnIn(next)),
+                None => Ok(Some(room)),
+            },
+            Named::Person(person) => self.direct_room(&person),
         }
-    }
-
-    /// The direct room with a person that is in use: both sides choose alike among those they know.
-    pub(super) fn direct_room(&mut self, person: &UserUri) -> Result<Option<RoomUri>, ClientError> {
-        if *person == self.me {
-            return Err(ClientError::Yourself);
-        }
-        let mut rooms: Vec<RoomRecord> = self.store.read(|tx| tx.direct_rooms(person.as_str()))?;
-        rooms.retain(|room| !room.closed);
-        // Both people may open a room at once. Of those in which the other was reached, the one with the smallest
-        // identifier is the same seen from both sides.
-        let chosen = rooms
-            .iter()
-            .filter(|room| room.ready)
-            .min_by(|a, b| a.room.cmp(&b.room))
-            .or(rooms.first());
-        Ok(chosen.map(|room| RoomUri::parse(&room.room)).transpose()?)
     }
 
     fn open_and_send(
@@ -95,13 +82,8 @@ impl Keeper {
     ) -> Result<(RoomUri, u64), ClientError> {
         let mut rng = random::stream()?;
         let now = now()?;
-        let mut name = [0; 16];
-        random::fill(&mut name)?;
-        let room = RoomUri::new(self.me.authority(), &BASE64URL_NOPAD.encode(&name))?;
-        let hub = FrankingAgentData {
-            franking_signature_key: self.hub.key.clone(),
-            credential: self.hub.credential.clone(),
-        };
+        let room = self.new_room()?;
+        let hub = self.franking_agent();
         let cx = ConversationContext {
             device: &self.device,
             me: &self.me,
@@ -125,6 +107,7 @@ impl Keeper {
                 cx,
                 rng: &mut rng,
                 now,
+                is_ready: false,
             };
             let local_id = queue(&mut step)?;
             Ok::<_, ClientError>((local_id, tx.last_change()?))
@@ -134,8 +117,26 @@ impl Keeper {
         Ok((room, local_id))
     }
 
+    /// A name for a room at the own provider that nobody else has.
+    pub(super) fn new_room(&self) -> Result<RoomUri, ClientError> {
+        let mut name = [0; 16];
+        random::fill(&mut name)?;
+        Ok(RoomUri::new(self.me.authority(), &BASE64URL_NOPAD.encode(&name))?)
+    }
+
+    /// The own provider as a new room's hub.
+    pub(super) fn franking_agent(&self) -> FrankingAgentData {
+        FrankingAgentData {
+            franking_signature_key: self.hub.key.clone(),
+            credential: self.hub.credential.clone(),
+        }
+    }
+
     /// What to send for a room, drawn up now where it is its turn.
     pub(super) fn next(&mut self, room: &RoomUri) -> Result<Next, ClientError> {
+        if let Some(next) = self.next_of_rejoin(room)? {
+            return Ok(next);
+        }
         self.step(room, "next request", |step| {
             if let Some(request) = step.engine.outstanding(step.now) {
                 return Ok(Next::Send(request));
@@ -156,10 +157,21 @@ impl Keeper {
         request: &Request,
         answer: &[u8],
     ) -> Result<(), ClientError> {
+        if self.answered_rejoin(room, request, answer)? {
+            return Ok(());
+        }
         self.step(room, "apply answer", |step| {
             let effects = step
                 .engine
                 .answered(step.cx, step.now, request, answer, step.rng)?;
+            step.absorb(effects)
+        })
+    }
+
+    /// The provider of the person whose key packages are asked for cannot be reached: the room goes on without them.
+    pub(super) fn unreachable(&mut self, room: &RoomUri, request: &Request) -> Result<(), ClientError> {
+        self.step(room, "key packages unreachable", |step| {
+            let effects = step.engine.unreachable(step.cx, step.now, request, step.rng)?;
             step.absorb(effects)
         })
     }

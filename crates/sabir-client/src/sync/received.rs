@@ -42,7 +42,7 @@ impl Target {
             return Ok(match row.deed.kind {
                 DeedKind::Reaction { .. } => Some(Self::Reaction(row)),
                 DeedKind::Edit { .. } => tx.message(room, row.target)?.map(Self::Message),
-                DeedKind::Deletion => None,
+                DeedKind::Deletion | DeedKind::Room => None,
             });
         }
         match tx.orphan(room, id, actor.as_str())? {

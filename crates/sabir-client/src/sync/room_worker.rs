@@ -77,7 +77,19 @@ impl Workers {
     /// Sends a request and has its answer applied. An answer is applied before anything else is sent, however many
     /// identities it takes.
     async fn exchange(&self, room: &RoomUri, request: Request) -> Result<(), ClientError> {
-        let answer = self.transport().call(&call(room, &request)?).await?;
+        let answer = match self.transport().call(&call(room, &request)?).await {
+            // Another provider is asked through the own one, which cannot reach it or does not find it.
+            Err(TransportError::Busy { .. } | TransportError::Refused { .. })
+                if request.kind == RequestKind::KeyMaterial =>
+            {
+                let of = room.clone();
+                return self
+                    .keep()
+                    .run(move |keeper| keeper.unreachable(&of, &request))
+                    .await?;
+            }
+            answer => answer?,
+        };
         loop {
             match self.apply(room, &request, &answer).await {
                 Err(ClientError::UnknownProvider(domain)) => self.identify(&domain).await,

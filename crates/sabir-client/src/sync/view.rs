@@ -3,6 +3,7 @@
 use sabir_wire::uri::{RoomUri, UserUri};
 
 use super::ClientError;
+use super::groups::Named;
 use super::keeper::Keeper;
 use crate::store::{self, Change, DeedKind, DeedRow, RoomRecord, StoreError, TimelineRow, Tx};
 use crate::types::{Event, Marks, Message, MessageState, Notice, Outgoing, Quote, Reaction, Room, Version};
@@ -61,7 +62,7 @@ impl Keeper {
     }
 
     pub(super) fn outgoing(&mut self, local_id: u64) -> Result<Outgoing, ClientError> {
-        let found = self.store.read(|tx| outgoing(tx, local_id))?;
+        let found = self.store.read(|tx| outgoing_of(tx, local_id))?;
         found.ok_or(ClientError::NoMessage)
     }
 
@@ -120,12 +121,12 @@ impl Keeper {
         })
     }
 
-    /// A room by its identifier or by the person it is shared with.
+    /// A room by its identifier, its name, or the person it is shared with.
     pub(super) fn resolve(&mut self, of: &str) -> Result<RoomUri, ClientError> {
-        if let Ok(room) = RoomUri::parse(of) {
-            return Ok(room);
-        }
-        let person = UserUri::from_address(of)?;
+        let person = match self.named(of)? {
+            Named::Room(room) => return Ok(room),
+            Named::Person(person) => person,
+        };
         if let Some(room) = self.direct_room(&person)? {
             return Ok(room);
         }
@@ -149,7 +150,7 @@ fn event(tx: &Tx<'_>, change: Change) -> Result<Option<Event>, StoreError> {
             }),
             None => None,
         },
-        Change::Asked { local_id } => outgoing(tx, local_id)?.map(|outgoing| Event::Outgoing { outgoing }),
+        Change::Asked { local_id } => outgoing_of(tx, local_id)?.map(|outgoing| Event::Outgoing { outgoing }),
         Change::RoomAdded { room: uri } => match tx.room(&uri)? {
             Some(record) => Some(Event::RoomAdded {
                 room: room(tx, record)?,
@@ -166,6 +167,12 @@ fn event(tx: &Tx<'_>, change: Change) -> Result<Option<Event>, StoreError> {
     })
 }
 
+/// One room, by its identifier.
+pub(super) fn room_of(tx: &Tx<'_>, uri: &str) -> Result<Room, ClientError> {
+    let record = tx.room(uri)?.ok_or(ClientError::NoRoom)?;
+    Ok(room(tx, record)?)
+}
+
 fn room(tx: &Tx<'_>, record: RoomRecord) -> Result<Room, StoreError> {
     let last = tx.timeline(&record.room, None, 1)?.pop();
     let reading = tx.reading(&record.room)?;
@@ -174,6 +181,11 @@ fn room(tx: &Tx<'_>, record: RoomRecord) -> Result<Room, StoreError> {
         hub: hub.map_err(|_| StoreError::Damaged("rooms"))?,
         kind: record.kind,
         with: record.with.as_deref().map(address),
+        name: Some(record.name).filter(|name| !name.is_empty()),
+        role: Some(record.role).filter(|role| !role.is_empty()),
+        waits_for: record.awaited.iter().map(|person| address(person)).collect(),
+        goes_on_in: record.goes_on_in,
+        in_room: !record.closed,
         members: record.members.iter().map(|member| address(member)).collect(),
         blocked: record.blocked,
         joined_ms: record.joined,
@@ -184,7 +196,7 @@ fn room(tx: &Tx<'_>, record: RoomRecord) -> Result<Room, StoreError> {
     })
 }
 
-fn outgoing(tx: &Tx<'_>, local_id: u64) -> Result<Option<Outgoing>, StoreError> {
+pub(super) fn outgoing_of(tx: &Tx<'_>, local_id: u64) -> Result<Option<Outgoing>, StoreError> {
     let (room, state, message_id, timestamp, problem) = match tx.message_by_local_id(local_id)? {
         Some((room, TimelineRow { entry, .. })) => (
             room,
@@ -257,6 +269,7 @@ fn marks(tx: &Tx<'_>, room: &str, marks: store::Marks) -> Result<Marks, StoreErr
         reactions,
         delivered_to: addresses(&marks.delivered_to),
         read_by: addresses(&marks.read_by),
+        change: marks.change.map(|change| (*change).with_people(address)),
     })
 }
 

@@ -108,6 +108,14 @@ impl Workers {
                     // The task ends with this one.
                     let _ = arrivals.send(room);
                 }
+                Some(Work::Unite(room)) => {
+                    let keep = self.0.keep.clone();
+                    tasks.spawn(async move {
+                        if let Ok(Err(error)) = keep.run(move |keeper| keeper.unite(&room)).await {
+                            tracing::warn!(error = %Chain(&error), "two rooms with one person are not united");
+                        }
+                    });
+                }
                 Some(Work::KeyPackages) => self.0.key_packages.notify_one(),
                 // The keeper is gone.
                 None => break,

@@ -71,8 +71,17 @@ impl FakeProvider {
         let request = KeyMaterialRequest::from_bytes(body).unwrap();
         let target = request.target_user.clone();
         if target.authority() != &self.0.domain {
-            let peer = self.state().peers[target.authority().as_str()].clone();
-            return peer.key_material(body);
+            let peer = self.state().peers.get(target.authority().as_str()).cloned();
+            return match peer {
+                Some(peer) => peer.key_material(body),
+                // They have not met: nobody is found.
+                None => KeyMaterialResponse {
+                    user_status: KeyMaterialUserCode::UserUnknown,
+                    user_uri: target,
+                    clients: Vec::new(),
+                }
+                .to_bytes(),
+            };
         }
         let mut clients = Vec::new();
         for (client, device) in &mut self.state().devices {
@@ -102,17 +111,49 @@ impl FakeProvider {
 
     fn update(&self, room: &RoomUri, body: &[u8]) -> Vec<u8> {
         let UpdateRequest { bundle } = UpdateRequest::from_bytes(body).unwrap();
-        let HandshakeBundle::Commit {
-            message,
-            welcome,
-            ratchet_tree,
-            ..
-        } = bundle
-        else {
-            panic!("a commit")
-        };
         let timestamp = now().unwrap();
         let members = self.state().rooms[room.as_str()].clone();
+        let success = || {
+            let outcome = UpdateOutcome::Success {
+                accepted_timestamp: timestamp,
+            };
+            UpdateRoomResponse {
+                error_description: String::new(),
+                outcome,
+            }
+            .to_bytes()
+        };
+        let (message, welcome, ratchet_tree) = match bundle {
+            HandshakeBundle::Commit {
+                message,
+                welcome,
+                ratchet_tree,
+                ..
+            } => (message, welcome, ratchet_tree),
+            HandshakeBundle::Proposal { message, more } => {
+                let body = FanoutBody::Proposal {
+                    message,
+                    more_proposals: more,
+                };
+                self.deliver(room, &members, &FanoutMessage { timestamp, body });
+                return success();
+            }
+        };
+        if let MlsMessage::Public(public) = message.as_ref() {
+            let epoch = public.content.epoch;
+            let mut state = self.state();
+            let next = state.epochs.entry(room.to_string()).or_default();
+            // One epoch has one commit.
+            if epoch < *next {
+                let outcome = UpdateOutcome::WrongEpoch { current_epoch: *next };
+                let response = UpdateRoomResponse {
+                    error_description: String::new(),
+                    outcome,
+                };
+                return response.to_bytes();
+            }
+            *next = epoch + 1;
+        }
         let commit = FanoutBody::Commit {
             message,
             external_proposals: Vec::new(),
@@ -141,16 +182,12 @@ impl FakeProvider {
                     body: welcome,
                 },
             );
-            self.state().rooms.get_mut(room.as_str()).unwrap().extend(new);
+            let mut state = self.state();
+            let members = state.rooms.get_mut(room.as_str()).unwrap();
+            members.retain(|member| !new.contains(member));
+            members.extend(new);
         }
-        let outcome = UpdateOutcome::Success {
-            accepted_timestamp: timestamp,
-        };
-        UpdateRoomResponse {
-            error_description: String::new(),
-            outcome,
-        }
-        .to_bytes()
+        success()
     }
 
     fn submit(&self, room: &RoomUri, body: &[u8]) -> Vec<u8> {

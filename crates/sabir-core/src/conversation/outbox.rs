@@ -129,6 +129,20 @@ impl Outbox {
         }
     }
 
+    /// Takes out entries that are not encrypted: nobody has them. Says which they were.
+    fn take_unsent(&mut self, which: impl Fn(LocalId) -> bool, changes: &mut RowChanges) -> Vec<LocalId> {
+        let mut gone = Vec::new();
+        self.entries.retain(|entry| {
+            let goes = entry.sealed.is_none() && entry.accepted.is_none() && which(entry.local_id);
+            if goes {
+                changes.delete(entry.key());
+                gone.push(entry.local_id);
+            }
+            !goes
+        });
+        gone
+    }
+
     /// Takes all entries out; says which they were.
     pub(super) fn take_all(&mut self, changes: &mut RowChanges) -> Vec<LocalId> {
         let entries = self.entries.drain(..);
@@ -256,6 +270,13 @@ impl Conversation {
         let mut effects = Effects::default();
         self.outbox.push(local_id, content, &mut effects.changes);
         Ok(self.finish(effects))
+    }
+
+    /// Takes messages back that nobody can have got, so that they can be written elsewhere; says which they were.
+    pub fn withdraw(&mut self, which: impl Fn(LocalId) -> bool) -> (Effects, Vec<LocalId>) {
+        let mut effects = Effects::default();
+        let gone = self.outbox.take_unsent(which, &mut effects.changes);
+        (self.finish(effects), gone)
     }
 
     /// Encrypts the next message where it is its turn, so that a request is outstanding.

@@ -249,7 +249,7 @@ pub async fn is_here_with(shared: &Shared, room: &RoomUri, who: Who<'_>) -> Resu
     let mut locked = slot.lock().await;
     let hub = slot.take_hub(&mut locked, shared, room).await?.ok_or(NO_ROOM)?;
     let there = match who {
-        Who::Participant(user) => hub.engine.state().participant(user).is_some(),
+        Who::Participant(user) => hub.engine.takes_part(user),
         Who::Client(client) => hub.engine.clients().any(|there| there == client),
     };
     *locked = Some(Loaded::Hub(Box::new(hub)));
@@ -259,7 +259,7 @@ pub async fn is_here_with(shared: &Shared, room: &RoomUri, who: Who<'_>) -> Resu
 /// Somebody who may be in a room.
 #[derive(Debug, Clone, Copy)]
 pub enum Who<'a> {
-    /// A person on the participant list.
+    /// A person on the participant list who has not left.
     Participant(&'a UserUri),
     /// A device in the group.
     Client(&'a ClientUri),
