@@ -145,6 +145,11 @@ impl Keeper {
 
     /// Reports to a room what arrived there.
     pub(super) fn report_arrivals(&mut self, room: &RoomUri) -> Result<Reported, ClientError> {
+        // Most rooms have nothing to report when the profile is opened, and need not be loaded for that.
+        let known = self.store.read(|tx| tx.reading(room.as_str()))?;
+        if known.arrived <= known.reported {
+            return Ok(Reported::Done);
+        }
         let settings = self.settings()?;
         let me = self.me.clone();
         let (reported, sent) = self.step(room, "report arrivals", |step| {
