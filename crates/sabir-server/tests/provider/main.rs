@@ -12,6 +12,7 @@ mod accounts;
 mod assets;
 mod concurrent;
 mod direct_room;
+mod groups;
 mod outbox;
 mod outside;
 mod refusals;

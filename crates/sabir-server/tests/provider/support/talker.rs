@@ -1,8 +1,8 @@
 use std::collections::BTreeMap;
 
 use sabir_core::conversation::{
-    Conversation, ConversationContext, ConversationEvent, Effects, MessageEvent, NewDirect, Request,
-    RequestKind,
+    Conversation, ConversationContext, ConversationEvent, Effects, Intent, MessageEvent, NewDirect,
+    NewGroupRoom, Request, RequestKind,
 };
 use sabir_mls::identity::{CaCertificate, TrustAnchors};
 use sabir_mls::rows::Rows;
@@ -29,6 +29,8 @@ pub(crate) struct Talker {
     /// Every row this device ever held.
     pub(crate) held: Vec<Vec<u8>>,
     sent: u128,
+    /// The last update that was sent.
+    pub(crate) last_update: Option<Vec<u8>>,
 }
 
 impl Talker {
@@ -60,6 +62,7 @@ impl Talker {
             cursor: 0,
             held: Vec::new(),
             sent: 0,
+            last_update: None,
         }
     }
 
@@ -99,6 +102,40 @@ impl Talker {
         let (conversation, effects) = Conversation::create_direct(cx, new, now(), &mut rng()).unwrap();
         self.conversation = Some(conversation);
         self.keep(effects);
+    }
+
+    /// Begins a group alone.
+    pub(crate) async fn open_group(&mut self, room: &RoomUri, name: &str) {
+        let hub: HubIdentity = self.online.get(path::HUB).await.read();
+        let new = NewGroupRoom {
+            room: room.clone(),
+            name: name.to_owned(),
+            hub: FrankingAgentData {
+                franking_signature_key: hub.key,
+                credential: hub.credential,
+            },
+        };
+        let cx = ConversationContext {
+            device: &self.online.mls,
+            me: &self.online.user,
+            anchors: &self.anchors,
+        };
+        let (conversation, effects) = Conversation::create_group(cx, new, now(), &mut rng()).unwrap();
+        self.conversation = Some(conversation);
+        self.keep(effects);
+    }
+
+    /// Writes down what is wanted of the room.
+    pub(crate) fn intend(&mut self, intent: Intent) {
+        self.sent += 1;
+        let id = self.sent.to_be_bytes();
+        self.with(|conversation, cx| ((), conversation.intend(cx, id, intent).unwrap()));
+    }
+
+    /// How many wishes came true.
+    pub(crate) fn done(&self) -> usize {
+        let done = |event: &&ConversationEvent| matches!(event, ConversationEvent::IntentDone { .. });
+        self.events.iter().filter(done).count()
     }
 
     pub(crate) fn say(&mut self, line: &str) {
@@ -145,6 +182,9 @@ impl Talker {
         loop {
             while let Some(request) = self.next_request() {
                 let path = self.path(&request);
+                if request.kind == RequestKind::Update {
+                    self.last_update = Some(request.body.clone());
+                }
                 let answer = self.online.post(&path, &request.body).await;
                 self.take_answer(&request, &answer);
             }

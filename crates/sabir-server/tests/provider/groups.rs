@@ -1,0 +1,129 @@
+//! A group whose people are at three providers.
+
+use sabir_core::conversation::{ConversationEvent, Intent, Out};
+use sabir_core::room::{ADMIN, MEMBER};
+use sabir_wire::client_api::path;
+use sabir_wire::codec::{Decode, Encode};
+use sabir_wire::protocol::{
+    GroupInfoOutcome, GroupInfoResponse, SubmitMessageRequest, SubmitMessageResponse, UpdateOutcome,
+    UpdateRequest, UpdateRoomResponse,
+};
+
+use crate::outside::group_info;
+use crate::support::scene::{room, talker};
+use crate::support::talker::Talker;
+use crate::support::town::Town;
+
+fn size(talker: &Talker) -> usize {
+    let conversation = talker.conversation.as_ref();
+    conversation.map_or(0, |conversation| conversation.devices().len())
+}
+
+async fn wish(talker: &mut Talker, intent: Intent) {
+    let before = talker.done();
+    talker.intend(intent);
+    talker.flush().await;
+    talker.listen_until(|talker| talker.done() > before).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn anybody_who_may_adds_people_of_any_provider() {
+    let town = Town::new(&["a.example", "b.example", "c.example"]);
+    let a = town.start("a.example").await;
+    let b = town.start("b.example").await;
+    let c = town.start("c.example").await;
+    let all = [&a, &b, &c];
+    let mut alice = talker(&town, &a, "alice", &all).await;
+    let mut bob = talker(&town, &b, "bob", &all).await;
+    let mut carol = talker(&town, &c, "carol", &all).await;
+    let (bob_s, carol_s) = (bob.online.user.clone(), carol.online.user.clone());
+
+    alice.open_group(&room(), "three").await;
+    alice.flush().await;
+    let user = bob_s.clone();
+    wish(&mut alice, Intent::Add { user, role: ADMIN }).await;
+    bob.listen_until(|bob| size(bob) == 2).await;
+
+    // Key packages of a third provider come to a device of the second through the hub, which so knows where the
+    // Welcome goes; and the third begins to follow the room with it.
+    let user = carol_s.clone();
+    wish(&mut bob, Intent::Add { user, role: MEMBER }).await;
+    carol.listen_until(|carol| size(carol) == 3).await;
+    alice.listen_until(|alice| size(alice) == 3).await;
+    for (talker, line) in [(&mut carol, "one"), (&mut alice, "two"), (&mut bob, "three")] {
+        talker.say(line);
+        talker.flush().await;
+    }
+    for talker in [&mut alice, &mut bob, &mut carol] {
+        talker.listen_until(|talker| talker.texts().len() == 3).await;
+    }
+    assert_eq!(alice.texts(), bob.texts());
+    assert_eq!(alice.texts(), carol.texts());
+
+    // Once bob has left, nothing of him counts, although no commit has removed him yet.
+    let segment = room().to_path_segment();
+    bob.say("late");
+    let late = bob.next_request().unwrap();
+    let before = bob.done();
+    bob.intend(Intent::Leave);
+    // The message is answered first; here it waits, as if the way to the hub were long.
+    let sent = bob.online.post(&bob.path(&late), &late.body).await;
+    bob.take_answer(&late, &sent);
+    bob.flush().await;
+    bob.listen_until(|bob| bob.done() > before).await;
+    let again = SubmitMessageRequest::from_bytes(&late.body).unwrap();
+    let submit = format!("{}{segment}", path::SUBMIT_MESSAGE);
+    let info = format!("{}{segment}", path::GROUP_INFO);
+    let (body, _) = group_info(&bob.online);
+    let answer: GroupInfoResponse = bob.online.post(&info, &body).await.read();
+    assert_eq!(answer.outcome, GroupInfoOutcome::NotAuthorized);
+
+    // Whoever is next takes him out, and what was proposed with it.
+    alice
+        .listen_until(|alice| {
+            size(alice) == 2 && alice.conversation.as_ref().unwrap().departed().next().is_none()
+        })
+        .await;
+    carol.listen_until(|carol| size(carol) == 2).await;
+    let out = |talker: &Talker| {
+        let events = talker.events.iter();
+        let mut out = events.filter_map(|event| match event {
+            ConversationEvent::Removed { how, .. } => Some(*how),
+            _ => None,
+        });
+        out.next()
+    };
+    bob.listen_until(|bob| out(bob).is_some()).await;
+    assert_eq!(out(&bob), Some(Out::Left));
+
+    // Carol is removed: neither message, nor commit, nor GroupInfo.
+    let user = carol_s.clone();
+    wish(&mut alice, Intent::Remove { user }).await;
+    carol.listen_until(|carol| out(carol).is_some()).await;
+    assert_eq!(out(&carol), Some(Out::Removed));
+    let (body, _) = group_info(&carol.online);
+    let answer: GroupInfoResponse = carol.online.post(&info, &body).await.read();
+    assert_eq!(answer.outcome, GroupInfoOutcome::NotAuthorized);
+    let request = SubmitMessageRequest {
+        sending_uri: carol_s,
+        ..again
+    };
+    let answer: SubmitMessageResponse = carol.online.post(&submit, &request.to_bytes()).await.read();
+    assert!(
+        !matches!(answer, SubmitMessageResponse::Accepted { .. }),
+        "{answer:?}"
+    );
+
+    // Somebody else's departure in one's own name is not taken either.
+    let update = format!("{}{segment}", path::UPDATE);
+    let stale = bob.last_update.take().unwrap();
+    assert!(UpdateRequest::from_bytes(&stale).is_ok());
+    let answer: UpdateRoomResponse = carol.online.post(&update, &stale).await.read();
+    assert!(
+        !matches!(answer.outcome, UpdateOutcome::Success { .. }),
+        "{answer:?}"
+    );
+    for provider in [a, b, c] {
+        provider.stop().await;
+    }
+}
