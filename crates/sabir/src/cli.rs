@@ -15,6 +15,7 @@ mod asks;
 mod chat;
 mod events;
 mod failure;
+mod files;
 mod history;
 mod input;
 mod out;
@@ -73,6 +74,7 @@ async fn run(cli: Cli, out: &Out) -> Result<(), Failure> {
         },
         Command::Account(command) => account::run(&path, command, out).await,
         Command::Send(args) => send::run(&path, args, out).await,
+        Command::Save(args) => files::save(&path, args, out).await,
         Command::Chat(args) => chat::run(&path, args, out).await,
         Command::Reply(args) => acting::reply(&path, args, out).await,
         Command::React(args) => acting::react(&path, args, out).await,

@@ -121,13 +121,19 @@ impl Peer {
                 agent.stop.send_replace(true);
                 alive
             }
-            Next::Wait { local_id, wait } => self.wait(agent, id, local_id, wait).await,
+            Next::Wait { of, wait } => self.wait(agent, id, of, wait).await,
             Next::Subscribe(subscription) => self.subscribe(agent, id, subscription).await,
         }
     }
 
-    /// Answers when the message's fate is known or the time is over; requests go on meanwhile.
-    async fn wait(&mut self, agent: &Agent, id: Option<Value>, local_id: u64, wait: Duration) -> bool {
+    /// Answers when the fate of what is waited for is known or the time is over; requests go on meanwhile.
+    async fn wait(
+        &mut self,
+        agent: &Agent,
+        id: Option<Value>,
+        of: dispatch::Awaited,
+        wait: Duration,
+    ) -> bool {
         let Some(id) = id else { return true };
         if self.waiting.len() >= MAX_WAITING {
             let failure = Failure::new(Code::Busy, "too many calls wait on this connection");
@@ -136,7 +142,7 @@ impl Peer {
         let (owner, queue, mut stop) = (agent.owner.clone(), self.queue.clone(), agent.stop.subscribe());
         self.waiting.spawn(async move {
             let outcome = tokio::select! {
-                outcome = owner.status(local_id, wait) => dispatch::result(outcome),
+                outcome = of.outcome(&owner, wait) => outcome,
                 () = stopped(&mut stop) => Err(stopping()),
             };
             let _ = queue.send(answer(&id, outcome)).await;

@@ -7,8 +7,9 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::Agent;
-use super::owner::Subscription;
+use super::owner::{Owner, Subscription};
 use crate::rpc::code::Code;
+use crate::rpc::files::{FILE_SAVE, FILE_SEND, FILE_STATUS, FileStatus};
 use crate::rpc::message::Failure;
 use crate::rpc::methods::{self, *};
 
@@ -18,15 +19,34 @@ pub(crate) enum Next {
     Answer(Result<Value, Failure>),
     /// Answer, then stop the agent.
     Stop(Result<Value, Failure>),
-    /// Answer with the message's status when it is known, at the latest after `wait`.
+    /// Answer with the status of a message or transfer when it is known, at the latest after `wait`.
     Wait {
-        /// The message.
-        local_id: u64,
+        /// What is waited for.
+        of: Awaited,
         /// At most so long.
         wait: Duration,
     },
     /// Answer, then pass events on.
     Subscribe(Subscription),
+}
+
+/// What a request waits for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Awaited {
+    /// A message, by its local id.
+    Message(u64),
+    /// A transfer.
+    Transfer(u64),
+}
+
+impl Awaited {
+    /// Waits for it.
+    pub(crate) async fn outcome(self, owner: &Owner, wait: Duration) -> Result<Value, Failure> {
+        match self {
+            Self::Message(local_id) => result(owner.status(local_id, wait).await),
+            Self::Transfer(transfer) => result(owner.transfer(transfer, wait).await),
+        }
+    }
 }
 
 /// Carries out a request.
@@ -76,16 +96,18 @@ async fn carry_out(agent: &Agent, method: &str, params: Map<String, Value>) -> R
         }
         MESSAGE_STATUS => {
             let MessageStatus { local_id, wait_ms } = read(params)?;
-            let wait_ms = wait_ms.unwrap_or(0);
-            if wait_ms > MAX_WAIT_MS {
-                return Err(Failure::new(
-                    Code::InvalidParams,
-                    format!("wait_ms is over {MAX_WAIT_MS}"),
-                ));
-            }
             return Ok(Next::Wait {
-                local_id,
-                wait: Duration::from_millis(wait_ms),
+                of: Awaited::Message(local_id),
+                wait: patience(wait_ms)?,
+            });
+        }
+        FILE_SEND => result(owner.send_file(read(params)?).await),
+        FILE_SAVE => result(owner.save_file(read(params)?).await),
+        FILE_STATUS => {
+            let FileStatus { transfer, wait_ms } = read(params)?;
+            return Ok(Next::Wait {
+                of: Awaited::Transfer(transfer),
+                wait: patience(wait_ms)?,
             });
         }
         MESSAGE_REPLY => {
@@ -155,6 +177,17 @@ fn check_text(text: &str) -> Result<(), Failure> {
         ));
     }
     Ok(())
+}
+
+fn patience(wait_ms: Option<u64>) -> Result<Duration, Failure> {
+    let wait_ms = wait_ms.unwrap_or(0);
+    if wait_ms > MAX_WAIT_MS {
+        return Err(Failure::new(
+            Code::InvalidParams,
+            format!("wait_ms is over {MAX_WAIT_MS}"),
+        ));
+    }
+    Ok(Duration::from_millis(wait_ms))
 }
 
 fn status(agent: &Agent) -> AgentStatus {

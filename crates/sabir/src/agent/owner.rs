@@ -3,11 +3,13 @@
 //! * [`create`]: an account is made.
 //! * [`acting`]: what a person does to messages, and what they set.
 //! * [`tracker`]: which messages wait, and who waits for them.
+//! * [`files`]: files on their way.
 //! * [`failures`]: the library's errors in the codes of the registry.
 
 mod acting;
 mod create;
 mod failures;
+mod files;
 mod tracker;
 
 use std::sync::Arc;

@@ -208,7 +208,7 @@ async fn idle_for(agent: &Agent, idle: Option<Duration>) {
         }
         tokio::select! {
             () = tokio::time::sleep(idle) => {
-                if agent.owner.outstanding() == Some(0) {
+                if agent.owner.outstanding() == Some(0) && agent.owner.transfers() == 0 {
                     return;
                 }
             }

@@ -104,7 +104,7 @@ async fn ask<P: Serialize>(
 }
 
 /// Reads which message is meant, so that a slip is told before anything happens.
-fn name(text: &str) -> Result<MessageName, Failure> {
+pub(super) fn name(text: &str) -> Result<MessageName, Failure> {
     MessageName::parse(text).ok_or_else(|| {
         let message = "this names no message";
         Failure::new(Exit::Usage, Code::InvalidParams.name(), message)

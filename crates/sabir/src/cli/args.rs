@@ -30,6 +30,9 @@ pub(super) enum Command {
     /// Send one message
     #[command(after_help = SEND_EXAMPLES)]
     Send(SendArgs),
+    /// Save a file of a message
+    #[command(after_help = SAVE_EXAMPLES)]
+    Save(SaveArgs),
     /// Answer a message
     #[command(after_help = REPLY_EXAMPLES)]
     Reply(ReplyArgs),
@@ -117,13 +120,42 @@ pub(super) struct SendArgs {
     #[arg(value_name = "TO")]
     pub(super) to: String,
     /// The text; - reads it from standard input
-    #[arg(value_name = "TEXT|-", allow_hyphen_values = true)]
-    pub(super) text: String,
+    #[arg(
+        value_name = "TEXT|-",
+        allow_hyphen_values = true,
+        required_unless_present = "file"
+    )]
+    pub(super) text: Option<String>,
+    /// Send this file, with the text where one is given
+    #[arg(long, value_name = "PATH")]
+    pub(super) file: Option<PathBuf>,
+    /// Send a picture as it is, with what it says of place, time and camera
+    #[arg(long, requires = "file")]
+    pub(super) keep_metadata: bool,
     /// Return once the message is written down here; the agent sends it
     #[arg(long)]
     pub(super) queue: bool,
     /// Wait so long for the room's provider to accept the message
     #[arg(long, value_name = "SECONDS", default_value_t = 60, conflicts_with = "queue")]
+    pub(super) wait: u32,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SaveArgs {
+    /// Which message: its number, as sabir log shows it, or its message id
+    #[arg(value_name = "MESSAGE")]
+    pub(super) message: String,
+    /// Where to: a folder, where it gets the name that was sent, or the file itself
+    #[arg(value_name = "PATH")]
+    pub(super) path: PathBuf,
+    /// Which file of the message
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(super) file: u32,
+    /// Replace a file that is there
+    #[arg(long)]
+    pub(super) overwrite: bool,
+    /// Return after so long in which nothing came; the agent goes on
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     pub(super) wait: u32,
 }
 
@@ -310,7 +342,13 @@ Returns when the room's provider has accepted the message.
 Examples:
   sabir send bob@b.example 'See you at eight'
   sabir send mimi://b.example/u/bob - < letter.txt
-  sabir send --queue bob@b.example 'When you are back online'";
+  sabir send --queue bob@b.example 'When you are back online'
+  sabir send --file photo.jpg bob@b.example 'Our garden'";
+
+const SAVE_EXAMPLES: &str = "\
+Examples:
+  sabir save 12 .                     under the name that was sent
+  sabir save 12 ~/garden.jpg";
 
 const REPLY_EXAMPLES: &str = "\
 Examples:

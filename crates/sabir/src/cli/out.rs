@@ -2,9 +2,10 @@
 
 use std::io::{self, Write as _};
 
-use sabir_client::types::{Message, MessageState, Quote, Reaction};
+use sabir_client::types::{FileInfo, Message, MessageState, Quote, Reaction};
 use serde::Serialize;
 
+use super::files::bytes;
 use crate::terminal;
 
 /// Where a command's words go.
@@ -75,6 +76,9 @@ pub(super) fn message(message: &Message) -> String {
         let reactions: Vec<String> = marks.reactions.iter().map(reaction).collect();
         out.push_str(&format!("\n  {}", reactions.join("  ")));
     }
+    for file in &marks.files {
+        out.push_str(&format!("\n  [file: {}]", described(message, file)));
+    }
     let state = match message.state {
         MessageState::Queued => Some("not sent yet"),
         MessageState::Failed => Some("not sent"),
@@ -90,6 +94,24 @@ pub(super) fn message(message: &Message) -> String {
         out.push_str(&format!("\n  [{}]", notes.join(": ")));
     }
     out
+}
+
+/// `photo.jpg, image/jpeg, 1.2 MB; sabir save 12 .`
+fn described(message: &Message, file: &FileInfo) -> String {
+    let mut said = vec![
+        terminal::one_line(&file.name),
+        terminal::one_line(&file.media_type),
+    ];
+    said.extend(file.bytes.map(bytes));
+    let which = match file.number {
+        1 => String::new(),
+        number => format!(" --file {number}"),
+    };
+    let how = match message.state {
+        MessageState::Queued | MessageState::Failed => String::new(),
+        _ => format!("; sabir save {} .{which}", message.id),
+    };
+    format!("{}{how}", said.join(", "))
 }
 
 /// `read`, or of several people `read by 3`.
@@ -168,6 +190,17 @@ mod tests {
 
     fn marked(text: &str, marks: Marks) -> Message {
         Message { marks, ..plain(text) }
+    }
+
+    fn file(number: u32, name: &str, bytes: Option<u64>) -> FileInfo {
+        FileInfo {
+            number,
+            name: name.to_owned(),
+            media_type: "image/jpeg".to_owned(),
+            bytes,
+            description: String::new(),
+            expires_ms: None,
+        }
     }
 
     fn reacted(text: &str, people: &[&str]) -> Reaction {
@@ -299,6 +332,20 @@ mod tests {
                     },
                 ),
                 "yes\n  > [a message that is not here]",
+            ),
+            (
+                marked(
+                    "hi",
+                    Marks {
+                        files: vec![
+                            file(1, "photo.jpg", Some(1_234_567)),
+                            file(2, "a\nb\u{1b}[2J", None),
+                        ],
+                        ..Marks::default()
+                    },
+                ),
+                "hi\n  [file: photo.jpg, image/jpeg, 1.2 MB; sabir save 12 .]\n  \
+                 [file: a b[2J, image/jpeg; sabir save 12 . --file 2]",
             ),
             (
                 marked(

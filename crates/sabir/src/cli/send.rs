@@ -9,14 +9,18 @@ use sabir_client::types::MessageState;
 use super::address;
 use super::args::SendArgs;
 use super::failure::{Exit, Failure};
+use super::files;
 use super::out::Out;
 use super::post::{self, Post};
 use crate::rpc::code::Code;
 use crate::rpc::methods::MAX_TEXT;
 
 pub(super) async fn run(path: &Path, args: SendArgs, out: &Out) -> Result<(), Failure> {
+    if let Some(file) = args.file.clone() {
+        return files::send(path, &file, args, out).await;
+    }
     address(&args.to)?;
-    let text = text(args.text)?;
+    let text = text(args.text.unwrap_or_default())?;
     let mut post = Post::open(path, &args.to).await?;
     let mut sent = post.write_down(&text).await?;
     if !args.queue {

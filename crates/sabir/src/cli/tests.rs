@@ -83,8 +83,8 @@ fn arguments_arrive_where_they_belong() {
         panic!("send")
     };
     assert_eq!(
-        (args.to.as_str(), args.text.as_str(), args.queue, args.wait),
-        ("bob@b.example", "-5", false, 60)
+        (args.to.as_str(), args.text.as_deref(), args.queue, args.wait),
+        ("bob@b.example", Some("-5"), false, 60)
     );
 
     let cli = parse("account create https://a.example/invite/x --name alice").unwrap();

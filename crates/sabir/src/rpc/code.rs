@@ -89,6 +89,10 @@ codes! {
     MessageNotSent = 22, "message_not_sent";
     /// The message holds more than text, and its text alone cannot be changed.
     MessageNotText = 23, "message_not_text";
+    /// The file cannot be sent or saved; the message says why.
+    FileRefused = 24, "file_refused";
+    /// There is no such transfer, or it was over long ago.
+    TransferUnknown = 25, "transfer_unknown";
 }
 
 #[cfg(test)]

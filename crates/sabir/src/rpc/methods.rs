@@ -3,6 +3,8 @@
 use sabir_client::types::{Account, Message, Notice, Room};
 use serde::{Deserialize, Serialize};
 
+use super::files::{FILE_SAVE, FILE_SEND, FILE_STATUS};
+
 /// `account.show`. Result: [`Account`].
 pub(crate) const ACCOUNT_SHOW: &str = "account.show";
 /// `account.create`. Parameters: [`AccountCreate`]. Result: [`AccountCreated`].
@@ -57,6 +59,9 @@ pub(crate) const ALL: &[&str] = &[
     MESSAGE_EDIT,
     MESSAGE_DELETE,
     MESSAGE_SHOW,
+    FILE_SEND,
+    FILE_SAVE,
+    FILE_STATUS,
     ROOM_READ,
     SETTINGS_SHOW,
     SETTINGS_SET,

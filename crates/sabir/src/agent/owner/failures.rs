@@ -72,6 +72,11 @@ pub(super) fn client(error: ClientError) -> Failure {
         ClientError::NotText => {
             Failure::new(Code::MessageNotText, message).hint("delete it and send it anew")
         }
+        ClientError::NoFile => {
+            Failure::new(Code::FileRefused, message).hint("sabir log shows which files a message has")
+        }
+        ClientError::File(_) => Failure::new(Code::FileRefused, message),
+        ClientError::NoTransfer => Failure::new(Code::TransferUnknown, message),
         ClientError::Text => Failure::new(Code::TextRefused, message),
         ClientError::Closed(_) => Failure::new(Code::RoomBlocked, message),
         ClientError::Stopped => Failure::new(Code::Stopping, "the agent is stopping"),
