@@ -28,6 +28,9 @@ const FEW: u32 = 2;
 /// After a request was refused as such.
 const REFUSED_PAUSE: Duration = Duration::from_secs(300);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// How often in a row, a millisecond apart, a room may have nothing to send and not want to wait. One that goes on
+/// like this burns a processor, and is stuck.
+const MOST_IDLE: u32 = 5000;
 /// A stream that is silent for longer is taken for broken.
 const SILENCE: Duration = Duration::from_secs(1000);
 
@@ -81,14 +84,24 @@ impl Client {
 
     /// The requests of one room: one at a time, the same bytes until they are answered.
     async fn serve_room(self: Arc<Self>, room: RoomUri, news: Arc<Notify>) {
-        let mut failures = 0;
+        let (mut failures, mut idle) = (0, 0);
         loop {
             let request = match self.next(&room) {
                 Ok(Next::Send(request)) => request,
                 Ok(Next::Wait(until)) => {
                     let wait = until.map(|until| Duration::from_millis(until.saturating_sub(self.now())));
                     let wait = wait.unwrap_or(Duration::from_secs(1 << 24));
-                    let _ = timeout(wait, news.notified()).await;
+                    idle = if wait.is_zero() { idle + 1 } else { 0 };
+                    if idle > MOST_IDLE {
+                        let what = format!("{} has nothing to send, and will not wait", self.short(&room));
+                        self.say(&what);
+                        if let Ok(world) = self.world() {
+                            world.wrong(&format!("{}: {what}", self.name));
+                        }
+                        return;
+                    }
+                    // Time passes even for those who do not want to wait.
+                    let _ = timeout(wait.max(Duration::from_millis(1)), news.notified()).await;
                     continue;
                 }
                 Err(Fault::Died) => return,
