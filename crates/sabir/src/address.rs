@@ -1,4 +1,4 @@
-//! To whom: an address, a person's identifier or a room's.
+//! To whom: an address, a person's identifier, a room's, or what a group is called.
 
 use sabir_wire::uri::{MimiUri, RoomUri, UriError, UserUri};
 
@@ -9,6 +9,8 @@ pub(crate) enum To {
     Person(UserUri),
     /// A room.
     Room(RoomUri),
+    /// A group, by what it is called.
+    Name(String),
 }
 
 /// A text names neither a person nor a room.
@@ -23,8 +25,7 @@ pub(crate) enum NotAnAddress {
 }
 
 /// What to do about [`NotAnAddress`].
-pub(crate) const HINT: &str =
-    "addresses look like bob@b.example or mimi://b.example/u/bob, rooms like mimi://b.example/r/ID";
+pub(crate) const HINT: &str = "addresses look like bob@b.example or mimi://b.example/u/bob, rooms like mimi://b.example/r/ID; groups go by name too";
 
 impl To {
     /// Reads what a person typed.
@@ -33,7 +34,14 @@ impl To {
     /// [`NotAnAddress`].
     pub(crate) fn parse(text: &str) -> Result<Self, NotAnAddress> {
         if !text.starts_with("mimi://") {
-            return Ok(Self::Person(UserUri::from_address(text)?));
+            return match UserUri::from_address(text) {
+                Ok(person) => Ok(Self::Person(person)),
+                // Whoever slips in an address has written most of one.
+                Err(slip) if text.is_empty() || text.contains('@') || text.contains("://") => {
+                    Err(slip.into())
+                }
+                Err(_) => Ok(Self::Name(text.to_owned())),
+            };
         }
         match MimiUri::parse(text)? {
             MimiUri::User(user) => Ok(Self::Person(user)),
@@ -42,11 +50,12 @@ impl To {
         }
     }
 
-    /// As people read it: a person's address, a room's identifier.
+    /// As people read it: a person's address, a room's identifier or name.
     pub(crate) fn name(&self) -> String {
         match self {
             Self::Person(user) => user.to_address(),
             Self::Room(room) => room.as_str().to_owned(),
+            Self::Name(name) => name.clone(),
         }
     }
 }
@@ -63,6 +72,8 @@ mod tests {
             ("bob@B.Example", "bob@b.example"),
             ("mimi://b.example/u/bob", "bob@b.example"),
             ("mimi://b.example/r/x", "mimi://b.example/r/x"),
+            ("bob", "bob"),
+            ("The Hikers", "The Hikers"),
         ] {
             assert_eq!(To::parse(text).unwrap().name(), name, "{text}");
         }
@@ -72,7 +83,6 @@ mod tests {
     fn slips_are_refused() {
         for text in [
             "",
-            "bob",
             "@",
             "bob@",
             "@b.example",

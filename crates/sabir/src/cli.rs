@@ -20,6 +20,7 @@ mod history;
 mod input;
 mod out;
 mod post;
+mod room;
 mod send;
 #[cfg(test)]
 mod tests;
@@ -82,6 +83,7 @@ async fn run(cli: Cli, out: &Out) -> Result<(), Failure> {
         Command::Delete(args) => acting::delete(&path, args, out).await,
         Command::Read(args) => acting::read(&path, args, out).await,
         Command::Settings(args) => acting::settings(&path, args, out).await,
+        Command::Room(command) => room::run(&path, command, out).await,
         Command::Rooms => history::rooms(&path, out).await,
         Command::Log(args) => history::log(&path, args, out).await,
         Command::Watch(args) => events::watch(&path, args, out).await,

@@ -15,3 +15,4 @@ pub(crate) mod files;
 pub(crate) mod lines;
 pub(crate) mod message;
 pub(crate) mod methods;
+pub(crate) mod rooms;

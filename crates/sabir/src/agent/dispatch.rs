@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use sabir_client::types::Wish;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -12,6 +13,7 @@ use crate::rpc::code::Code;
 use crate::rpc::files::{FILE_SAVE, FILE_SEND, FILE_STATUS, FileStatus};
 use crate::rpc::message::Failure;
 use crate::rpc::methods::{self, *};
+use crate::rpc::rooms::{RoomName, RoomRename};
 
 /// What the connection has to do.
 pub(crate) enum Next {
@@ -146,6 +148,39 @@ async fn carry_out(agent: &Agent, method: &str, params: Map<String, Value>) -> R
             result(owner.settings(SettingsChange::default()).await)
         }
         SETTINGS_SET => result(owner.settings(read(params)?).await),
+        ROOM_CREATE => result(owner.create_room(read(params)?).await),
+        ROOM_SHOW => {
+            let RoomName { room } = read(params)?;
+            result(owner.show_room(&room).await)
+        }
+        ROOM_ADD => {
+            let wish = |person, role| Wish::Add { person, role };
+            result(owner.change_roles(read(params)?, wish).await)
+        }
+        ROOM_UNBAN => {
+            let wish = |person, role| Wish::Unban { person, role };
+            result(owner.change_roles(read(params)?, wish).await)
+        }
+        ROOM_ROLE => {
+            let wish = |person, role| Wish::Role { person, role };
+            result(owner.change_roles(read(params)?, wish).await)
+        }
+        ROOM_REMOVE => {
+            let wish = |person| Wish::Remove { person };
+            result(owner.change_people(read(params)?, wish).await)
+        }
+        ROOM_BAN => {
+            let wish = |person| Wish::Ban { person };
+            result(owner.change_people(read(params)?, wish).await)
+        }
+        ROOM_RENAME => {
+            let RoomRename { room, name } = read(params)?;
+            result(owner.change_room(&room, vec![Wish::Rename { name }]).await)
+        }
+        ROOM_LEAVE => {
+            let RoomName { room } = read(params)?;
+            result(owner.change_room(&room, vec![Wish::Leave]).await)
+        }
         EVENTS_SUBSCRIBE => {
             let Subscribe { after } = read(params)?;
             return owner.subscribe(after).map(Next::Subscribe);

@@ -10,6 +10,7 @@ mod acting;
 mod create;
 mod failures;
 mod files;
+mod rooms;
 mod tracker;
 
 use std::sync::Arc;

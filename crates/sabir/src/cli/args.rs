@@ -51,6 +51,9 @@ pub(super) enum Command {
     /// Show or change what you set for this profile
     #[command(after_help = SETTINGS_EXAMPLES)]
     Settings(SettingsArgs),
+    /// Make, change or show a group
+    #[command(subcommand, after_help = ROOM_EXAMPLES)]
+    Room(RoomCommand),
     /// List conversations
     Rooms,
     /// Print the messages of a conversation, oldest first
@@ -62,6 +65,110 @@ pub(super) enum Command {
     /// Run, look at or stop the process that owns the profile
     #[command(after_help = AGENT_EXAMPLES)]
     Agent(AgentArgs),
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum RoomCommand {
+    /// Make a group with some people
+    Create {
+        /// What it is called
+        #[arg(value_name = "NAME")]
+        name: String,
+        /// Whom to add: bob@b.example
+        #[arg(value_name = "ADDRESS")]
+        people: Vec<String>,
+        #[command(flatten)]
+        wait: Wait,
+    },
+    /// Add people
+    Add {
+        /// Which: its name, or its identifier
+        #[arg(value_name = "ROOM")]
+        room: String,
+        /// Whom to add
+        #[arg(value_name = "ADDRESS", required = true)]
+        people: Vec<String>,
+        /// As what: read-only, member, admin or owner
+        #[arg(long, value_name = "ROLE", default_value = sabir_client::types::MEMBER_ROLE)]
+        role: String,
+        #[command(flatten)]
+        wait: Wait,
+    },
+    /// Remove people; they keep what was said while they were there
+    Remove {
+        /// Which: its name, or its identifier
+        #[arg(value_name = "ROOM")]
+        room: String,
+        /// Whom to remove
+        #[arg(value_name = "ADDRESS", required = true)]
+        people: Vec<String>,
+        #[command(flatten)]
+        wait: Wait,
+    },
+    /// Remove people, and let nobody add them again
+    Ban {
+        /// Which: its name, or its identifier
+        #[arg(value_name = "ROOM")]
+        room: String,
+        /// Whom to ban
+        #[arg(value_name = "ADDRESS", required = true)]
+        people: Vec<String>,
+        #[command(flatten)]
+        wait: Wait,
+    },
+    /// Take people back who were banned
+    Unban {
+        /// Which: its name, or its identifier
+        #[arg(value_name = "ROOM")]
+        room: String,
+        /// Whom to take back
+        #[arg(value_name = "ADDRESS", required = true)]
+        people: Vec<String>,
+        /// As what: read-only, member, admin or owner
+        #[arg(long, value_name = "ROLE", default_value = sabir_client::types::MEMBER_ROLE)]
+        role: String,
+        #[command(flatten)]
+        wait: Wait,
+    },
+    /// Give somebody another role
+    Role {
+        /// Which: its name, or its identifier
+        #[arg(value_name = "ROOM")]
+        room: String,
+        /// Whose role
+        #[arg(value_name = "ADDRESS")]
+        person: String,
+        /// Which role: read-only, member, admin or owner
+        #[arg(value_name = "ROLE")]
+        role: String,
+        #[command(flatten)]
+        wait: Wait,
+    },
+    /// Call a group otherwise
+    Rename {
+        /// Which: its name, or its identifier
+        #[arg(value_name = "ROOM")]
+        room: String,
+        /// The new name
+        #[arg(value_name = "NAME")]
+        name: String,
+        #[command(flatten)]
+        wait: Wait,
+    },
+    /// Leave a group; what was said stays readable here
+    Leave {
+        /// Which: its name, or its identifier
+        #[arg(value_name = "ROOM")]
+        room: String,
+        #[command(flatten)]
+        wait: Wait,
+    },
+    /// Show who is in a room, with which role, and what waits
+    Show {
+        /// Which: its name, its identifier, or the other person's address
+        #[arg(value_name = "ROOM-or-ADDRESS")]
+        room: String,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -383,6 +490,19 @@ const SETTINGS_EXAMPLES: &str = "\
 Examples:
   sabir settings
   sabir settings --read-receipts off";
+
+const ROOM_EXAMPLES: &str = "\
+A room is named by what it is called, or by its identifier where several are called so.
+Commands return when the room's provider has accepted the change; with --queue once it is written down.
+
+Examples:
+  sabir room create Hikers bob@b.example carol@c.example
+  sabir room add Hikers dave@b.example
+  sabir room role Hikers bob@b.example admin
+  sabir room rename Hikers 'Night hikers'
+  sabir room remove Hikers carol@c.example
+  sabir room show Hikers
+  sabir room leave Hikers";
 
 const LOG_EXAMPLES: &str = "\
 Examples:

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use super::args::ChatArgs;
 use super::failure::{Exit, Failure};
-use super::history::{belonging, newest};
+use super::history::{self, belonging, newest};
 use super::input::{Input, Typed};
 use super::out::{self, Out};
 use super::post::{self, Post};
@@ -84,7 +84,8 @@ struct Chat {
 impl Chat {
     async fn open(path: &Path, to: To, out: Out) -> Result<Self, Failure> {
         let name = to.name();
-        let post = Post::open(path, &name).await?;
+        let to = history::identified(path, to).await?;
+        let post = Post::open(path, &to.name()).await?;
         let (told, cursor) = events::subscribe(path, None).await?;
         let mut chat = Self {
             path: path.to_owned(),
@@ -102,7 +103,7 @@ impl Chat {
             failed: None,
         };
         let list: RoomList = chat.post.asks().ask(ROOMS_LIST, &Nothing {}).await?;
-        chat.learn(&list.rooms);
+        chat.rooms.extend(belonging(&list.rooms, &chat.to)?);
         match &chat.to {
             To::Room(_) if chat.rooms.is_empty() => {
                 let failure =
@@ -113,8 +114,10 @@ impl Chat {
         }
     }
 
-    fn learn(&mut self, rooms: &[Room]) {
-        self.rooms.extend(belonging(rooms, &self.to));
+    fn learn(&mut self, room: &Room) -> Result<(), Failure> {
+        self.rooms
+            .extend(belonging(std::slice::from_ref(room), &self.to)?);
+        Ok(())
     }
 
     async fn show_history(&mut self, count: usize, input: &Input) -> Result<(), Failure> {
@@ -194,7 +197,7 @@ impl Chat {
     async fn hear(&mut self, notice: Notice, input: &Input) -> Result<(), Failure> {
         self.cursor = notice.cursor;
         match &notice.event {
-            Event::RoomAdded { room } | Event::RoomChanged { room } => self.learn(std::slice::from_ref(room)),
+            Event::RoomAdded { room } | Event::RoomChanged { room } => self.learn(room)?,
             Event::Missed => self.look_again(input).await?,
             _ => {}
         }

@@ -7,6 +7,7 @@ use sabir_client::types::{Connection, Event, MessageState};
 use super::args::WatchArgs;
 use super::asks::Asks;
 use super::failure::Failure;
+use super::history;
 use super::out::{self, Out};
 use crate::rpc::caller::{CallError, Caller};
 use crate::rpc::methods::{EVENTS_SUBSCRIBE, Subscribe, Subscribed, Told};
@@ -65,17 +66,10 @@ pub(super) fn describe(event: &Event) -> Option<String> {
             }
             _ => return None,
         },
-        Event::RoomAdded { room } => format!(
-            "new conversation: {}",
-            terminal::one_line(&room.members.join(", "))
-        ),
+        Event::RoomAdded { room } => format!("new conversation: {}", history::title(room)),
         Event::RoomChanged { room } => match &room.blocked {
             Some(blocked) => {
-                format!(
-                    "{}: {}",
-                    terminal::one_line(&room.members.join(", ")),
-                    terminal::one_line(blocked)
-                )
+                format!("{}: {}", history::title(room), terminal::one_line(blocked))
             }
             None => return None,
         },

@@ -31,14 +31,29 @@ pub(super) async fn rooms(path: &Path, out: &Out) -> Result<(), Failure> {
     Ok(())
 }
 
-/// `bob@b.example`, or for a group its members; below it the identifier, and what is wrong with it.
-pub(super) fn describe(room: &Room) -> String {
-    let who = room.with.clone().unwrap_or_else(|| room.members.join(", "));
-    let mut out = format!(
-        "{}\n  {}",
-        terminal::one_line(&who),
+/// `bob@b.example`, or of a group its name, otherwise its members.
+pub(super) fn title(room: &Room) -> String {
+    let who = room.with.clone().or_else(|| room.name.clone());
+    let title = terminal::one_line(&who.unwrap_or_else(|| room.members.join(", ")));
+    if title.trim().is_empty() {
         terminal::one_line(&room.room)
-    );
+    } else {
+        title
+    }
+}
+
+/// Its title; below it the identifier, a group's members, and what is wrong with it.
+pub(super) fn describe(room: &Room) -> String {
+    let mut out = format!("{}\n  {}", title(room), terminal::one_line(&room.room));
+    if room.kind == RoomKind::Group && room.name.is_some() {
+        out.push_str(&format!("\n  {}", terminal::one_line(&room.members.join(", "))));
+    }
+    if let Some(next) = &room.goes_on_in {
+        out.push_str(&format!(
+            "\n  [this conversation goes on in {}]",
+            terminal::one_line(next)
+        ));
+    }
     if room.unread > 0 {
         out.push_str(&format!("\n  {} unread", room.unread));
     }
@@ -46,12 +61,14 @@ pub(super) fn describe(room: &Room) -> String {
         out.push_str(&format!("\n  [{}]", terminal::one_line(blocked)));
     }
     if let Some(last) = &room.last {
-        let text: String = terminal::one_line(&last.text).chars().take(60).collect();
-        let from = terminal::one_line(&last.from);
-        out.push_str(&format!(
-            "\n  {}  {from}: {text}",
-            terminal::utc(last.timestamp_ms)
-        ));
+        let said = match &last.marks.change {
+            Some(change) => terminal::one_line(&change.sentence()),
+            None => {
+                let text: String = terminal::one_line(&last.text).chars().take(60).collect();
+                format!("{}: {text}", terminal::one_line(&last.from))
+            }
+        };
+        out.push_str(&format!("\n  {}  {said}", terminal::utc(last.timestamp_ms)));
     }
     out
 }
@@ -66,11 +83,9 @@ pub(super) async fn log(path: &Path, args: LogArgs, out: &Out) -> Result<(), Fai
         usize::try_from(args.limit).unwrap_or(usize::MAX)
     };
     let list: RoomList = agent.ask(ROOMS_LIST, &Nothing {}).await?;
-    let rooms = belonging(&list.rooms, &to);
+    let rooms = belonging(&list.rooms, &to)?;
     if rooms.is_empty() {
-        let message = format!("there is no conversation with {}", to.name());
-        return Err(Failure::new(Exit::Failed, Code::RoomUnknown.name(), message)
-            .hint("to see which there are: sabir rooms"));
+        return Err(unknown(&to));
     }
     for message in newest(&mut agent, &rooms, limit).await? {
         if out.json {
@@ -83,17 +98,48 @@ pub(super) async fn log(path: &Path, args: LogArgs, out: &Out) -> Result<(), Fai
 }
 
 /// The rooms of a conversation. With a person there may be several direct ones: both may have opened one at once.
-pub(super) fn belonging(rooms: &[Room], to: &To) -> Vec<String> {
+pub(super) fn belonging(rooms: &[Room], to: &To) -> Result<Vec<String>, Failure> {
     let name = to.name();
     let belongs = |room: &&Room| match to {
         To::Person(_) => room.kind == RoomKind::Direct && room.with.as_ref() == Some(&name),
         To::Room(_) => room.room == name,
+        To::Name(_) => room.kind == RoomKind::Group && room.name.as_ref() == Some(&name),
     };
-    rooms
-        .iter()
-        .filter(belongs)
-        .map(|room| room.room.clone())
-        .collect()
+    let mut found: Vec<&Room> = rooms.iter().filter(belongs).collect();
+    if let To::Name(_) = to {
+        // A room that was left does not stand in the way of another of its name.
+        if found.iter().any(|room| room.in_room) {
+            found.retain(|room| room.in_room);
+        }
+        if found.len() > 1 {
+            let rooms: Vec<&str> = found.iter().map(|room| room.room.as_str()).collect();
+            let message = format!("several rooms are called so: {}", rooms.join(", "));
+            return Err(Failure::new(Exit::Failed, Code::RoomAmbiguous.name(), message)
+                .hint("name the one you mean by its identifier"));
+        }
+    }
+    Ok(found.into_iter().map(|room| room.room.clone()).collect())
+}
+
+/// The same, with a group's name made its identifier: it may be called otherwise meanwhile.
+pub(super) async fn identified(path: &Path, to: To) -> Result<To, Failure> {
+    let To::Name(_) = &to else { return Ok(to) };
+    let list: RoomList = Asks::open(path).await?.ask(ROOMS_LIST, &Nothing {}).await?;
+    match belonging(&list.rooms, &to)?.first() {
+        Some(room) => address(room),
+        None => Err(unknown(&to)),
+    }
+}
+
+/// There is no such conversation.
+fn unknown(to: &To) -> Failure {
+    let message = match to {
+        To::Person(_) => format!("there is no conversation with {}", to.name()),
+        To::Room(_) => "you are not in this room".to_owned(),
+        To::Name(name) => format!("there is no room called {name}"),
+    };
+    Failure::new(Exit::Failed, Code::RoomUnknown.name(), message)
+        .hint("to see which there are: sabir rooms; people are written like bob@b.example")
 }
 
 /// The newest `limit` messages of some rooms, oldest first.

@@ -50,6 +50,11 @@ pub(super) fn json<T: Serialize>(value: &T) -> io::Result<String> {
 /// that none can pretend to be ours.
 pub(super) fn message(message: &Message) -> String {
     let marks = &message.marks;
+    if let Some(change) = &marks.change {
+        // Of what happened in the room, and of no message: no number, and no colon behind a name.
+        let when = terminal::utc(message.timestamp_ms);
+        return format!("{when}  * {}", terminal::one_line(&change.sentence()));
+    }
     let text = match &marks.deleted_by {
         Some(by) if *by != message.from => format!("[deleted by {}]", terminal::one_line(by)),
         Some(_) => "[deleted]".to_owned(),

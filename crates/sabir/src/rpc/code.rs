@@ -93,6 +93,12 @@ codes! {
     FileRefused = 24, "file_refused";
     /// There is no such transfer, or it was over long ago.
     TransferUnknown = 25, "transfer_unknown";
+    /// Several rooms have that name.
+    RoomAmbiguous = 26, "room_ambiguous";
+    /// The room is a conversation of two people, and no group.
+    NotAGroup = 27, "not_a_group";
+    /// The room has no role of that name.
+    RoleUnknown = 28, "role_unknown";
 }
 
 #[cfg(test)]

@@ -31,6 +31,24 @@ pub(crate) const MESSAGE_DELETE: &str = "message.delete";
 pub(crate) const MESSAGE_SHOW: &str = "message.show";
 /// `room.read`. Parameters: [`RoomRead`]. Result: `Room`.
 pub(crate) const ROOM_READ: &str = "room.read";
+/// `room.create`. Parameters: [`super::rooms::RoomCreate`]. Result: `NewRoom`.
+pub(crate) const ROOM_CREATE: &str = "room.create";
+/// `room.show`. Parameters: [`super::rooms::RoomName`]. Result: `RoomDetails`.
+pub(crate) const ROOM_SHOW: &str = "room.show";
+/// `room.add`. Parameters: [`super::rooms::RoomRole`]. Result: [`super::rooms::RoomAsked`], as of those that follow.
+pub(crate) const ROOM_ADD: &str = "room.add";
+/// `room.remove`. Parameters: [`super::rooms::RoomPeople`].
+pub(crate) const ROOM_REMOVE: &str = "room.remove";
+/// `room.ban`. Parameters: [`super::rooms::RoomPeople`].
+pub(crate) const ROOM_BAN: &str = "room.ban";
+/// `room.unban`. Parameters: [`super::rooms::RoomRole`].
+pub(crate) const ROOM_UNBAN: &str = "room.unban";
+/// `room.role`. Parameters: [`super::rooms::RoomRole`].
+pub(crate) const ROOM_ROLE: &str = "room.role";
+/// `room.rename`. Parameters: [`super::rooms::RoomRename`].
+pub(crate) const ROOM_RENAME: &str = "room.rename";
+/// `room.leave`. Parameters: [`super::rooms::RoomName`].
+pub(crate) const ROOM_LEAVE: &str = "room.leave";
 /// `settings.show`. Result: `Settings`.
 pub(crate) const SETTINGS_SHOW: &str = "settings.show";
 /// `settings.set`. Parameters: [`SettingsChange`]. Result: `Settings`.
@@ -63,6 +81,15 @@ pub(crate) const ALL: &[&str] = &[
     FILE_SAVE,
     FILE_STATUS,
     ROOM_READ,
+    ROOM_CREATE,
+    ROOM_SHOW,
+    ROOM_ADD,
+    ROOM_REMOVE,
+    ROOM_BAN,
+    ROOM_UNBAN,
+    ROOM_ROLE,
+    ROOM_RENAME,
+    ROOM_LEAVE,
     SETTINGS_SHOW,
     SETTINGS_SET,
     EVENTS_SUBSCRIBE,

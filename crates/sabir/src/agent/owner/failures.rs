@@ -53,9 +53,18 @@ pub(super) fn client(error: ClientError) -> Failure {
     match error {
         ClientError::Address(_) => Failure::new(Code::AddressMalformed, message).hint(address::HINT),
         ClientError::Yourself => Failure::new(Code::AddressMalformed, message).hint("write to somebody else"),
-        ClientError::NoRoom => {
-            Failure::new(Code::RoomUnknown, message).hint("to see which there are: sabir rooms")
-        }
+        ClientError::NoRoom => Failure::new(Code::RoomUnknown, message)
+            .hint("to see which there are: sabir rooms; people are written like bob@b.example"),
+        ClientError::Ambiguous(_) => Failure::new(Code::RoomAmbiguous, message)
+            .hint("name the one you mean by its identifier; to see who is in them: sabir rooms"),
+        ClientError::NotAGroup => Failure::new(Code::NotAGroup, message)
+            .hint("to talk with more people make a group: sabir room create NAME ADDRESS..."),
+        ClientError::Role(_) => Failure::new(Code::RoleUnknown, message),
+        ClientError::Denied(_) => Failure::new(Code::NotAllowed, message)
+            .hint("to see who has which role: sabir room show ROOM"),
+        ClientError::TooMany => Failure::new(Code::InvalidParams, message).hint("ask for them in parts"),
+        ClientError::GoesOnIn(_) => Failure::new(Code::RoomBlocked, message)
+            .hint("both of you had opened a conversation at once; write to the address, and it goes to the right one"),
         ClientError::NoMessage => Failure::new(Code::MessageUnknown, message)
             .hint("messages have the numbers that sabir log shows, as in #12"),
         ClientError::NotAllowed(sabir_client::Refusal::Deleted) => {

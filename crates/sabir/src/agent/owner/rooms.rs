@@ -1,0 +1,57 @@
+//! Groups: made, changed and shown.
+
+use sabir_client::types::{NewRoom, RoomDetails, Wish};
+
+use super::{Owner, address, failures};
+use crate::rpc::message::Failure;
+use crate::rpc::rooms::{RoomAsked, RoomCreate, RoomPeople, RoomRole};
+
+impl Owner {
+    /// `room.create`.
+    pub(crate) async fn create_room(&self, params: RoomCreate) -> Result<NewRoom, Failure> {
+        let client = self.get()?.client;
+        let made = client.create_group(&params.name, params.people).await;
+        made.map_err(failures::client)
+    }
+
+    /// `room.show`.
+    pub(crate) async fn show_room(&self, room: &str) -> Result<RoomDetails, Failure> {
+        let of = address(room)?;
+        let client = self.get()?.client;
+        let mut details = client.room_details(&of).await.map_err(failures::client)?;
+        if let Some(last) = &mut details.room.last {
+            super::shorten(&mut last.text);
+        }
+        Ok(details)
+    }
+
+    /// `room.add`, `room.unban` and `room.role`.
+    pub(crate) async fn change_roles(
+        &self,
+        params: RoomRole,
+        wish: fn(String, String) -> Wish,
+    ) -> Result<RoomAsked, Failure> {
+        let RoomRole { room, people, role } = params;
+        let wishes = people.into_iter().map(|person| wish(person, role.clone()));
+        self.change_room(&room, wishes.collect()).await
+    }
+
+    /// `room.remove` and `room.ban`.
+    pub(crate) async fn change_people(
+        &self,
+        params: RoomPeople,
+        wish: fn(String) -> Wish,
+    ) -> Result<RoomAsked, Failure> {
+        let RoomPeople { room, people } = params;
+        self.change_room(&room, people.into_iter().map(wish).collect())
+            .await
+    }
+
+    /// `room.rename`, `room.leave`, and the others.
+    pub(crate) async fn change_room(&self, room: &str, wishes: Vec<Wish>) -> Result<RoomAsked, Failure> {
+        let of = address(room)?;
+        let client = self.get()?.client;
+        let asked = client.change_room(&of, wishes).await.map_err(failures::client)?;
+        Ok(RoomAsked { asked })
+    }
+}

@@ -1,0 +1,66 @@
+//! Parameters and results of the methods that make, change and show groups.
+
+use sabir_client::types::{MEMBER_ROLE, Outgoing};
+use serde::{Deserialize, Serialize};
+
+/// Parameters of `room.create`.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RoomCreate {
+    /// What the group is called; may be empty.
+    pub(crate) name: String,
+    /// Who is in it beside oneself, by address or identifier.
+    pub(crate) people: Vec<String>,
+}
+
+/// Parameters of `room.show` and `room.leave`.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RoomName {
+    /// The room: its identifier or its name.
+    pub(crate) room: String,
+}
+
+/// Parameters of `room.remove` and `room.ban`.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RoomPeople {
+    /// The room: its identifier or its name.
+    pub(crate) room: String,
+    /// Whom, by address or identifier.
+    pub(crate) people: Vec<String>,
+}
+
+/// Parameters of `room.add`, `room.unban` and `room.role`.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RoomRole {
+    /// The room: its identifier or its name.
+    pub(crate) room: String,
+    /// Whom, by address or identifier.
+    pub(crate) people: Vec<String>,
+    /// Their role, by name.
+    #[serde(default = "member")]
+    pub(crate) role: String,
+}
+
+/// Parameters of `room.rename`.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RoomRename {
+    /// The room: its identifier or its name.
+    pub(crate) room: String,
+    /// The new name; may be empty.
+    pub(crate) name: String,
+}
+
+/// Result of the methods that change a room.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct RoomAsked {
+    /// What was asked for, one for each person.
+    pub(crate) asked: Vec<Outgoing>,
+}
+
+fn member() -> String {
+    MEMBER_ROLE.to_owned()
+}
