@@ -43,24 +43,13 @@ fn the_same_seed_is_the_same_story() {
     }
 }
 
-/// Wrong today: who left and is added again by a Welcome still takes itself for departed, wants to commit its own
-/// going, which it cannot, and neither sends anything nor waits. When this fails, the engine is mended: let the seed join
-/// the others.
+/// What seeds beyond those of every run have found. Who leaves and is let in again took itself for departed and waited
+/// for its own going, without a pause (259, 874, 2513); who leaves was not shown what was accepted before (1187).
 #[test]
-fn who_comes_back_takes_itself_for_departed() {
-    let wrong = sim::run(259, None, false).wrong.unwrap();
-    assert!(
-        wrong.ends_with("has nothing to send, and will not wait"),
-        "{wrong}"
-    );
-}
-
-/// Wrong today: a message that was accepted long before somebody left is not shown to them where it reaches them after
-/// the answer to their leaving. Others were shown it, and it was theirs to read.
-#[test]
-fn who_leaves_does_not_read_what_came_before() {
-    let wrong = sim::run(1187, None, false).wrong.unwrap();
-    assert!(wrong.contains("shows [], others [Text"), "{wrong}");
+fn what_was_found_once_stays_mended() {
+    for seed in [259, 874, 1187, 2513] {
+        assert_eq!(sim::run(seed, None, false).wrong, None, "seed {seed}");
+    }
 }
 
 /// A few of those that `cargo xtask sim --bugs` plants, the ones that few seeds find.

@@ -17,6 +17,9 @@ use super::workers::{REFUSED_PAUSE, Workers};
 use crate::account::now;
 use crate::transport::{Answer, Call, Chain, TransportError};
 
+/// The shortest wait for a time that an engine names: one that has passed must not make a worker spin.
+const SHORTEST_WAIT: Duration = Duration::from_millis(100);
+
 /// Bytes of an answer without key packages in it.
 const MAX_ANSWER: usize = 256 << 10;
 
@@ -144,10 +147,8 @@ fn call(room: &RoomUri, request: &Request) -> Result<Call, ClientError> {
 async fn sleep_until(until: Option<u64>) {
     match until {
         Some(until) => {
-            sleep(Duration::from_millis(
-                until.saturating_sub(now().unwrap_or_default()),
-            ))
-            .await
+            let wait = Duration::from_millis(until.saturating_sub(now().unwrap_or_default()));
+            sleep(wait.max(SHORTEST_WAIT)).await;
         }
         None => std::future::pending().await,
     }

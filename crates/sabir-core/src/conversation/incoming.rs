@@ -55,8 +55,9 @@ impl Conversation {
                         let event = self.own_message(cx, accepted, &bytes, frank.as_ref(), changes);
                         effects.events.push(event);
                     }
-                    // Who has left reads no more, whatever their provider still brings.
-                    Ok(Incoming::Message(_)) if self.record.leaving => {}
+                    // Who has left reads no more, whatever their provider still brings. The log says when that
+                    // was, not the answer to the request: what it brings before is theirs.
+                    Ok(Incoming::Message(_)) if self.record.departed.contains(cx.me) => {}
                     Ok(Incoming::Message(received)) => {
                         effects
                             .events

@@ -257,7 +257,9 @@ impl Conversation {
         self.record.work = Work::Idle;
         self.record.phase = Phase::Open;
         self.record.leaving = false;
-        // Departures of the time in between are not known here.
+        // Departures of the time in between are not known here, nor who came back meanwhile; least of all has
+        // departed who was let in just now.
+        self.record.departed.clear();
         self.record.knows_all = false;
         self.outbox.epoch_passed(&mut effects.changes);
         let verdict = self.judge_group(&leaves)?;

@@ -127,21 +127,26 @@ impl Conversation {
         if self.outbox.in_flight().is_some() || self.is_cut_off() {
             return None;
         }
-        let waits = self.must_commit() || self.intents.first().is_some() || self.record.leaving;
-        let change = (waits && self.record.retry_at > 0).then_some(self.record.retry_at);
-        let commit = self
-            .record
-            .commit_at
-            .map(|at| at.max(self.record.retry_at))
-            .filter(|_| self.must_commit());
+        // In the order of `draw_up`: each time is that of what it would come to next, and of nothing behind it.
+        let retry = (self.record.retry_at > 0).then_some(self.record.retry_at);
+        if self.record.leaving {
+            return retry;
+        }
+        if self.must_commit() {
+            let wanted = self.outbox.waiting() > 0 || self.intents.first().is_some();
+            return match self.record.commit_at {
+                Some(at) if !wanted => Some(at.max(self.record.retry_at)),
+                _ => retry,
+            };
+        }
+        let change = retry.filter(|_| self.intents.first().is_some());
         let owed = self
             .record
             .owed
             .values()
             .map(|owed| owed.not_before.max(self.record.retry_at))
-            .min()
-            .filter(|_| !self.must_commit());
-        change.into_iter().chain(commit).chain(owed).min()
+            .min();
+        change.into_iter().chain(owed).min()
     }
 
     /// Whether another client of this person left for all of them.
