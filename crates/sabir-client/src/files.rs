@@ -20,6 +20,7 @@ mod name;
 mod record;
 mod save;
 mod source;
+mod task;
 mod trouble;
 mod upload;
 
@@ -40,9 +41,9 @@ pub use record::{Direction, Transfer, TransferState};
 pub(crate) use listing::{compose, find, info, listing};
 pub(crate) use record::Record;
 
-use crate::sync::{ClientError, FileMessage, MAX_TEXT, Records};
-use crate::transport::{Timing, Transport, backoff};
-use listing::Uploaded;
+use crate::account::now;
+use crate::sync::{ClientError, MAX_TEXT, Records};
+use crate::transport::{Timing, Transport};
 use record::{KeptPart, Saving, Sending, Task};
 use trouble::Trouble;
 
@@ -229,7 +230,7 @@ impl Files {
             problem: None,
             local_id: None,
         };
-        self.begin(number, Record { view, task }).await
+        self.begin(number, view, task).await
     }
 
     /// Begins to save a file of a message, or finds the transfer to the same place that is under way.
@@ -272,7 +273,7 @@ impl Files {
             overwrite: file.overwrite,
             part: kept,
         }));
-        self.begin(number, Record { view, task }).await
+        self.begin(number, view, task).await
     }
 
     /// How a transfer stands.
@@ -312,7 +313,9 @@ impl Files {
             .count()
     }
 
-    async fn begin(&self, number: u64, record: Record) -> Result<Transfer, ClientError> {
+    async fn begin(&self, number: u64, view: Transfer, task: Task) -> Result<Transfer, ClientError> {
+        let begun = now()?;
+        let record = Record { view, task, begun };
         let gone = {
             let known = self.known();
             let over: Vec<u64> = known
@@ -341,183 +344,6 @@ impl Files {
         let known = self.known();
         let found = known.iter().find(|(_, entry)| is_it(&entry.record));
         found.map(|(number, _)| *number)
-    }
-
-    fn start(&self, number: u64) {
-        let files = self.clone();
-        let mut stopped = self.0.stopped.clone();
-        tokio::spawn(async move {
-            tokio::select! {
-                () = files.work(number) => {}
-                _ = stopped.wait_for(|stop| *stop) => {}
-            }
-        });
-    }
-
-    /// Works on a transfer until it is over.
-    async fn work(&self, number: u64) {
-        let mut failures = 0;
-        loop {
-            let Ok(place) = Arc::clone(&self.0.places).acquire_owned().await else {
-                return;
-            };
-            let before = self.view(number).map(|view| view.bytes_done);
-            let result = Box::pin(self.step(number)).await;
-            drop(place);
-            let (wait, why) = match result {
-                Ok(()) => return,
-                Err(Trouble::Stopped) => return,
-                Err(Trouble::Fails(why)) => return self.fail(number, why).await,
-                Err(Trouble::Waits(wait, why)) => (wait, why),
-            };
-            // Whoever gets on is not made to wait longer and longer.
-            let after = self.view(number);
-            let moved = after.as_ref().map(|view| view.bytes_done) > before;
-            failures = if moved {
-                0
-            } else {
-                u32::saturating_add(failures, 1)
-            };
-            tracing::debug!(number, why, "a transfer waits");
-            self.change(number, |view| {
-                if let Some(after) = after {
-                    (view.bytes_done, view.bytes_total) = (after.bytes_done, after.bytes_total);
-                }
-                view.state = TransferState::Waiting;
-                view.problem = Some(why);
-            });
-            sleep(wait.unwrap_or_default().max(backoff(failures, &self.0.timing))).await;
-        }
-    }
-
-    async fn step(&self, number: u64) -> Result<(), Trouble> {
-        let Some(record) = self.known().get(&number).map(|entry| entry.record.clone()) else {
-            return Err(Trouble::Stopped);
-        };
-        let work = Work {
-            number,
-            transport: self.0.transport.clone(),
-            stopped: self.0.stopped.clone(),
-            files: self.clone(),
-        };
-        match record.task {
-            Task::Send(sending) => self.send_step(&work, *sending).await,
-            Task::Save(saving) => {
-                save::save(&work, &saving).await?;
-                self.finish(number, |view| view.state = TransferState::Done)
-                    .await?;
-                Ok(tidy(&saving, number).await)
-            }
-        }
-    }
-
-    async fn send_step(&self, work: &Work, mut sending: Sending) -> Result<(), Trouble> {
-        let plan = match sending.plan.as_ref().map(record::Plan::open) {
-            Some(plan) => plan.ok_or_else(|| Trouble::fails("What was kept of the transfer is damaged"))?,
-            None => {
-                let plan = upload::plan(work, &sending).await?;
-                sending.plan = Some(plan.close());
-                // Before the first byte goes out: the key is kept, or nothing was encrypted with it.
-                self.keep(work.number, |record| {
-                    record.task = Task::Send(Box::new(sending.clone()))
-                })
-                .await?;
-                plan
-            }
-        };
-        let (size, key, hash) = (plan.size, plan.key.clone(), plan.hash);
-        let stored = upload::upload(work, &sending, plan).await?;
-        let view = work.view();
-        let part = Uploaded {
-            name: &view.name,
-            media_type: &view.media_type,
-            url: stored.url.to_string(),
-            expires_ms: stored.expires_ms,
-            size,
-            key: &key,
-            hash,
-        }
-        .part();
-        let message = FileMessage {
-            to: sending.to.clone(),
-            text: sending.text.clone(),
-            part,
-        };
-        let done = move |local_id| {
-            let view = Transfer {
-                state: TransferState::Done,
-                problem: None,
-                local_id: Some(local_id),
-                bytes_done: size,
-                bytes_total: size,
-                ..view
-            };
-            // The key is in the message from here on.
-            sending.plan = None;
-            Record {
-                view,
-                task: Task::Send(Box::new(sending)),
-            }
-        };
-        let (number, kept) = (work.number, done.clone());
-        match self.0.records.send(number, message, done).await {
-            Ok(local_id) => {
-                self.insert(number, kept(local_id));
-                self.tell();
-                Ok(())
-            }
-            Err(ClientError::Stopped) => Err(Trouble::Stopped),
-            Err(ClientError::Store(error)) => Err(Trouble::Waits(None, error.to_string())),
-            Err(error) => Err(Trouble::Fails(error.to_string())),
-        }
-    }
-
-    async fn fail(&self, number: u64, why: String) {
-        let failed = |view: &mut Transfer| {
-            view.state = TransferState::Failed;
-            view.problem = Some(why);
-        };
-        if let Err(trouble) = self.finish(number, failed).await {
-            tracing::warn!(number, ?trouble, "that a transfer failed cannot be written down");
-        }
-        let record = self.known().get(&number).map(|entry| entry.record.clone());
-        if let Some(Task::Save(saving)) = record.map(|record| record.task) {
-            tidy(&saving, number).await;
-        }
-    }
-
-    /// Writes the end of a transfer down, without what it needed meanwhile.
-    async fn finish(&self, number: u64, change: impl FnOnce(&mut Transfer)) -> Result<(), Trouble> {
-        self.keep(number, |record| {
-            change(&mut record.view);
-            if record.view.state == TransferState::Done {
-                record.view.problem = None;
-                record.view.bytes_done = record.view.bytes_total;
-            }
-            if let Task::Send(sending) = &mut record.task {
-                sending.plan = None;
-            }
-        })
-        .await
-    }
-
-    /// Changes a record here and on disk.
-    async fn keep(&self, number: u64, change: impl FnOnce(&mut Record)) -> Result<(), Trouble> {
-        let record = {
-            let mut known = self.known();
-            let Some(entry) = known.get_mut(&number) else {
-                return Err(Trouble::Stopped);
-            };
-            change(&mut entry.record);
-            entry.record.clone()
-        };
-        let written = self.0.records.write(number, record, Vec::new()).await;
-        self.tell();
-        match written {
-            Ok(()) => Ok(()),
-            Err(ClientError::Stopped) => Err(Trouble::Stopped),
-            Err(error) => Err(Trouble::Waits(None, error.to_string())),
-        }
     }
 
     /// Changes what is shown of a transfer. After a restart it is as it was written down last.
@@ -576,12 +402,6 @@ impl Work {
         self.files.tell();
         progress
     }
-}
-
-async fn tidy(saving: &Saving, number: u64) {
-    let to = saving.to.clone();
-    // Files that stay behind are named after the transfer and are in nobody's way.
-    let _ = tokio::task::spawn_blocking(move || save::tidy(&to, number)).await;
 }
 
 /// The agent's working folder is nobody's wish.

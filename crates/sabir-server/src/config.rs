@@ -83,6 +83,8 @@ settings! {
         pub blob_bytes: u64 = 4 * 1024 * 1024 * 1024,
         /// Size of all files of one person together, in bytes, unfinished uploads included.
         pub blob_quota_bytes: u64 = 16 * 1024 * 1024 * 1024,
+        /// Files of one person, unfinished uploads included.
+        pub blobs_per_person: u64 = 100_000,
         /// Size of an answer from another provider, in bytes.
         pub response_bytes: usize = 16 * 1024 * 1024,
         /// Events read ahead for one event stream; a device that is slower leaves the others in the store.

@@ -7,11 +7,12 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::print_stdout,
     reason = "tests"
 )]
 
 use std::fs::File;
-use std::io::{BufReader, BufWriter, Read, Write};
+use std::io::{BufWriter, Read, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -39,16 +40,23 @@ fn write_file(path: &Path, length: usize) {
 }
 
 fn same_bytes(one: &Path, other: &Path) -> bool {
-    let mut readers =
-        [one, other].map(|path| BufReader::with_capacity(MIB, File::open(path).unwrap()).bytes());
-    let [one, other] = &mut readers;
-    loop {
-        match (one.next().map(Result::unwrap), other.next().map(Result::unwrap)) {
-            (None, None) => return true,
-            (one, other) if one != other => return false,
-            _ => {}
-        }
+    let [mut one, mut other] = [one, other].map(|path| File::open(path).unwrap());
+    let length = one.metadata().unwrap().len();
+    if other.metadata().unwrap().len() != length {
+        return false;
     }
+    let (mut here, mut there) = (vec![0; MIB], vec![0; MIB]);
+    let mut left = usize::try_from(length).unwrap();
+    while left > 0 {
+        let some = left.min(MIB);
+        one.read_exact(&mut here[..some]).unwrap();
+        other.read_exact(&mut there[..some]).unwrap();
+        if here[..some] != there[..some] {
+            return false;
+        }
+        left -= some;
+    }
+    true
 }
 
 /// The newest message of a conversation that has a file, once there is one.

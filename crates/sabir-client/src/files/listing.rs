@@ -129,3 +129,106 @@ pub(crate) fn compose(origin: Origin<'_>, text: Option<&str>, part: ExternalPart
     };
     MimiContent::new(origin, body)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+    use sabir_wire::content::Salt;
+
+    use super::super::record::KeptPart;
+    use super::*;
+
+    fn part(change: impl FnOnce(&mut ExternalPart)) -> ExternalPart {
+        let key = FileKey::new(&[1; 16], &[2; 12]).unwrap();
+        let uploaded = Uploaded {
+            name: "photo.jpg",
+            media_type: "image/jpeg",
+            url: "https://a.example/mimi/v1/asset/abcdefghijklmnopqrstuvwx".to_owned(),
+            expires_ms: 1_795_000_000_999,
+            size: 1234,
+            key: &key,
+            hash: [3; 32],
+        };
+        let mut part = uploaded.part();
+        change(&mut part);
+        part
+    }
+
+    fn message(text: Option<&str>, part: ExternalPart) -> Vec<u8> {
+        let origin = Origin {
+            salt: Salt([7; 16]),
+            sender_uri: "mimi://a.example/u/alice",
+            room_uri: "mimi://a.example/r/x",
+        };
+        compose(origin, text, part).to_bytes().unwrap()
+    }
+
+    #[test]
+    fn a_file_is_told_as_it_was_composed() {
+        let told = FileInfo {
+            number: 1,
+            name: "photo.jpg".to_owned(),
+            media_type: "image/jpeg".to_owned(),
+            bytes: Some(1234),
+            description: String::new(),
+            expires_ms: Some(1_795_000_000_000),
+        };
+        for (text, shown) in [(None, "photo.jpg"), (Some("look"), "look")] {
+            let content = message(text, part(|_| {}));
+            assert_eq!(listing(&content), std::slice::from_ref(&told));
+            let decoded = MimiContent::from_bytes(&content).unwrap();
+            assert_eq!(decoded.fallback_text(&[]), Some(shown));
+            let found = find(&content, 1).unwrap();
+            assert_eq!(found, part(|_| {}));
+            assert!(find(&content, 0).is_none() && find(&content, 2).is_none());
+            assert!(KeptPart::of(&found).unwrap().key().is_some());
+        }
+        assert!(listing(b"no message").is_empty());
+    }
+
+    #[test]
+    fn what_a_stranger_says_is_bounded_and_made_safe() {
+        let content = message(
+            None,
+            part(|part| {
+                part.filename = "../../.bashrc".to_owned();
+                part.description = "é".repeat(2000);
+                part.size = 0;
+                part.expires = 0;
+            }),
+        );
+        let [told] = &listing(&content)[..] else {
+            panic!("one file")
+        };
+        assert_eq!(
+            (told.name.as_str(), told.bytes, told.expires_ms),
+            ("bashrc", None, None)
+        );
+        assert_eq!(told.description.len(), MAX_DESCRIPTION);
+    }
+
+    #[test]
+    fn what_cannot_be_checked_is_not_saved() {
+        let refused = |change: fn(&mut ExternalPart)| KeptPart::of(&part(change)).is_err();
+        assert!(refused(|part| part.enc_alg = AeadAlgorithm::NONE));
+        assert!(refused(|part| part.enc_alg = AeadAlgorithm::AES_256_GCM));
+        assert!(refused(|part| part.hash_alg = HashAlgorithm::NONE));
+        assert!(refused(|part| part.content_hash.truncate(31)));
+        assert!(refused(|part| part.key = ContentKey::new(vec![1; 32])));
+        assert!(refused(|part| part.nonce = Vec::new()));
+        assert!(!refused(|part| part.aad = b"bound".to_vec()));
+    }
+
+    #[test]
+    fn a_session_is_no_file() {
+        let origin = Origin {
+            salt: Salt([7; 16]),
+            sender_uri: "mimi://a.example/u/alice",
+            room_uri: "mimi://a.example/r/x",
+        };
+        let session = NestedPart::external(Disposition::SESSION, part(|_| {}));
+        let content = MimiContent::new(origin, session).to_bytes().unwrap();
+        assert!(listing(&content).is_empty());
+    }
+}

@@ -72,6 +72,8 @@ impl TransferState {
 pub(crate) struct Record {
     pub(super) view: Transfer,
     pub(super) task: Task,
+    /// When it was begun, in milliseconds since the epoch.
+    pub(super) begun: u64,
 }
 
 /// What is to be done.

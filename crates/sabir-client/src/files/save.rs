@@ -10,7 +10,6 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read as _, Seek as _, SeekFrom, Write as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::digest::{Context, SHA256};
@@ -110,8 +109,27 @@ pub(super) fn tidy(to: &Path, transfer: u64) {
     Places::of(to, transfer).tidy();
 }
 
-/// Whether the file got its place, and we were interrupted before that was written down.
+/// Lets nobody else read what is made.
+fn private(options: &mut OpenOptions) -> &mut OpenOptions {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        options.mode(0o600);
+    }
+    options
+}
+
+/// Whether the file got its place, and we were interrupted before that was written down. Where two names of one file cannot
+/// be told from two files, the next attempt says that the place is taken.
+#[cfg(not(unix))]
+fn is_placed(_: &Places) -> bool {
+    false
+}
+
+/// As above.
+#[cfg(unix)]
 fn is_placed(places: &Places) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
     match (
         fs::symlink_metadata(&places.new),
         fs::symlink_metadata(&places.to),
@@ -126,7 +144,7 @@ async fn fetch(work: &Work, url: &AssetUrl, part: &KeptPart, places: &Places) ->
     let path = places.part.clone();
     let (mut file, mut there) = blocking(move || {
         let mut options = OpenOptions::new();
-        let file = options.append(true).create(true).mode(0o600).open(&path);
+        let file = private(options.append(true).create(true)).open(&path);
         let file = file.map_err(|error| Trouble::local("It cannot be written there", &error))?;
         let length = file
             .metadata()
@@ -244,11 +262,7 @@ fn decrypt(places: &Places, saving: &Saving, progress: &Progress) -> Result<(), 
     let size = length.checked_sub(TAG_LEN as u64);
     let size = size.ok_or_else(|| Trouble::fails("The file is shorter than an encrypted file can be"))?;
     let mut options = OpenOptions::new();
-    let mut to = options
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
+    let mut to = private(options.write(true).create(true).truncate(true))
         .open(&places.new)
         .map_err(lost)?;
     progress.total(size);
@@ -297,7 +311,9 @@ fn place(places: &Places, overwrite: bool) -> Result<(), Trouble> {
             }
         }
     }
-    if let Some(folder) = places.to.parent() {
+    if cfg!(unix)
+        && let Some(folder) = places.to.parent()
+    {
         let folder = if folder.as_os_str().is_empty() {
             Path::new(".")
         } else {

@@ -27,7 +27,7 @@ pub(crate) struct FileMessage {
 impl Records {
     /// Every record, by number.
     pub(crate) async fn all(&self) -> Result<Vec<(u64, Record)>, ClientError> {
-        self.0.run(|keeper| keeper.store.read(|tx| records(tx))).await?
+        self.0.run(|keeper| keeper.store.read(records)).await?
     }
 
     /// A number for a new record.

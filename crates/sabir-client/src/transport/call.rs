@@ -72,7 +72,7 @@ impl Call {
 
     /// The same request for the bytes from `offset` on.
     #[must_use]
-    pub(super) fn from_byte(mut self, offset: u64) -> Self {
+    pub(super) fn beginning_at(mut self, offset: u64) -> Self {
         self.from_byte = offset;
         self
     }

@@ -31,7 +31,7 @@ impl Transport {
     /// # Errors
     /// [`TransportError`]; refused with status 416 where the file is not longer than `offset`.
     pub async fn download(&self, path: &str, offset: u64) -> Result<Download, TransportError> {
-        let call = Call::get(path, 0).from_byte(offset);
+        let call = Call::get(path, 0).beginning_at(offset);
         let token = self.0.token(None).await?;
         match self.begin(&call, token.header()).await {
             Err(TransportError::Refused { status: 401, .. }) => {

@@ -15,7 +15,7 @@ use super::stream::{Feeder, fed};
 use super::{Assets, Device, Place, serve};
 use crate::error::Error;
 use crate::http::last_segment;
-use crate::peer::PeerStream;
+use crate::peer::{PeerError, PeerStream};
 
 /// How long the other provider may send nothing, and the device take nothing.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -52,8 +52,11 @@ async fn fetch(
         None => format!("bytes={}-", range.first),
     });
     let answer = assets.peers.fetch(url, wanted.as_deref()).await;
-    let PeerStream { head, body } =
-        answer.map_err(|error| Error::Upstream("the file's provider cannot be reached").because(error))?;
+    let PeerStream { head, body } = answer.map_err(|error| match error {
+        // Its provider says where its files are: nothing that is asked again will help.
+        PeerError::NotAnnounced | PeerError::NoEndpoint(_) => Error::NotFound("asset").because(error),
+        error => Error::Upstream("the file's provider cannot be reached").because(error),
+    })?;
     let (length, part) = match head.status {
         StatusCode::OK => (content_length(&head.headers)?, None),
         StatusCode::PARTIAL_CONTENT => {

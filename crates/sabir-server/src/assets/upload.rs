@@ -61,6 +61,7 @@ pub(super) async fn begin(
             size: request.size,
             hash: request.content_hash,
             quota,
+            most: limits.blobs_per_person.min(MAX_NUMBER),
             expires_at: now.saturating_add(hours.saturating_mul(HOUR_MS)),
             now,
         };
@@ -76,6 +77,7 @@ pub(super) async fn begin(
             BeginAssetOutcome::QuotaExceeded { used } => BeginAssetResponse::QuotaExceeded {
                 available: quota.saturating_sub(used),
             },
+            BeginAssetOutcome::TooMany => BeginAssetResponse::QuotaExceeded { available: 0 },
             BeginAssetOutcome::IdTaken => return Err(Error::Internal("random names that repeat")),
         };
         Ok(binary(answer.to_bytes()))

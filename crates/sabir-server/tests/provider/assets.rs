@@ -323,9 +323,9 @@ async fn a_provider_passes_on_what_another_one_stores() {
         // Not where a.example's directory says that files are.
         (
             format!("https://a.example/client/v1/assets/{id}"),
-            ApiErrorCode::UNAVAILABLE,
+            ApiErrorCode::NOT_FOUND,
         ),
-        (format!("https://a.example/{id}"), ApiErrorCode::UNAVAILABLE),
+        (format!("https://a.example/{id}"), ApiErrorCode::NOT_FOUND),
         // Nobody is there, and a host that is no provider.
         (
             format!("https://c.example/mimi/v1/asset/{id}"),

@@ -11,6 +11,7 @@ impl State {
             size,
             hash,
             quota,
+            most,
             expires_at,
             now,
         } = command;
@@ -22,6 +23,10 @@ impl State {
         }
         if self.assets.contains_key(&id) {
             return BeginAssetOutcome::IdTaken;
+        }
+        let theirs = self.assets.values().filter(|asset| asset.owner == owner);
+        if theirs.count() as u64 >= most {
+            return BeginAssetOutcome::TooMany;
         }
         let used = self.asset_bytes(&owner);
         if used.saturating_add(size) > quota {

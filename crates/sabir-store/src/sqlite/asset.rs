@@ -15,6 +15,7 @@ pub(super) fn begin(connection: &Connection, command: &BeginAsset) -> Result<Beg
         size,
         hash,
         quota,
+        most,
         expires_at,
         now,
     } = command;
@@ -33,6 +34,11 @@ pub(super) fn begin(connection: &Connection, command: &BeginAsset) -> Result<Beg
     }
     if asset(connection, id)?.is_some() {
         return Ok(BeginAssetOutcome::IdTaken);
+    }
+    let sql = "SELECT count(*) FROM assets WHERE owner = ?1";
+    let count = find(connection, sql, [owner], |row| number(row, 0))?;
+    if count.unwrap_or(0) >= *most {
+        return Ok(BeginAssetOutcome::TooMany);
     }
     let used = bytes(connection, owner)?;
     if used.saturating_add(*size) > *quota {

@@ -43,6 +43,8 @@ pub struct BeginAsset {
     /// Bytes that all assets of this owner together may have, this one included. Bounded as all numbers are, so that
     /// their sum is as well.
     pub quota: u64,
+    /// How many assets this owner may have, this one included: records take room, too.
+    pub most: u64,
     /// Until when it must be finished.
     pub expires_at: u64,
     /// Milliseconds since 1970.
@@ -54,7 +56,7 @@ impl BeginAsset {
         if self.size == 0 {
             return Err(StoreError::Misuse("an asset without bytes"));
         }
-        bounded(&[self.size, self.quota, self.expires_at, self.now])
+        bounded(&[self.size, self.quota, self.most, self.expires_at, self.now])
     }
 }
 
@@ -70,6 +72,8 @@ pub enum BeginAssetOutcome {
         /// Bytes.
         used: u64,
     },
+    /// The owner has as many assets as he may have.
+    TooMany,
     /// An asset of another kind has this name.
     IdTaken,
 }

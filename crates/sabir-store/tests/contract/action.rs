@@ -477,6 +477,7 @@ fn run_people(store: &dyn Store, action: Action, now: u64) -> Outcome {
                 size,
                 hash: hash(h),
                 quota,
+                most: 3,
                 expires_at: now + lifetime,
                 now,
             };

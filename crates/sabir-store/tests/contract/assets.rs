@@ -110,6 +110,33 @@ fn unfinished_files_count_against_the_quota() {
 }
 
 #[test]
+fn records_are_bounded_too() {
+    each(|backend| {
+        let store = backend.store();
+        let begin = |id: &str, hash| {
+            let most = 2;
+            begin(
+                store,
+                BeginAsset {
+                    most,
+                    ..command(id, ALICE, 1, hash)
+                },
+            )
+        };
+        assert!(matches!(begin("a", 1), BeginAssetOutcome::Begun(_)));
+        assert!(matches!(begin("b", 2), BeginAssetOutcome::Begun(_)));
+        assert_eq!(begin("c", 3), BeginAssetOutcome::TooMany);
+        assert!(
+            matches!(begin("c", 2), BeginAssetOutcome::Same(_)),
+            "what is there is found"
+        );
+        give_up(store, "a", ALICE, 20);
+        forget(store, "a", 20);
+        assert!(matches!(begin("c", 3), BeginAssetOutcome::Begun(_)));
+    });
+}
+
+#[test]
 fn numbers_that_cannot_be_kept_are_misuse() {
     each(|backend| {
         let store = backend.store();
@@ -147,6 +174,7 @@ fn command(id: &str, owner: &str, size: u64, hash: u8) -> BeginAsset {
         size,
         hash: [hash; 32],
         quota: 1000,
+        most: 10,
         expires_at: 100,
         now: 1,
     }

@@ -63,7 +63,6 @@ fn frame(content: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// The next chunk; `Some(None)` at the end.
-#[expect(clippy::type_complexity, reason = "a chunk, or the end, or damage")]
 fn next<'a>(bytes: &mut Bytes<'a>) -> Option<Option<([u8; 4], &'a [u8])>> {
     if bytes.0.is_empty() {
         return Some(None);
