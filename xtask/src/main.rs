@@ -4,6 +4,7 @@
 //! cargo xtask test      fmt, layers, tidy, deny, clippy, tests, doc tests, crosscheck, demo; one closing line of counts
 //! cargo xtask demo      two providers and two people on this machine, playing a conversation
 //! cargo xtask sim       simulated worlds, each from a seed: real engines and handlers under faults
+//! cargo xtask bench     figures of real providers under load
 //! cargo xtask layers    which crate may see which, and what pure crates may not touch
 //! cargo xtask tidy      sizes, spec citations, links, leftovers
 //! cargo xtask deny      licences, banned crates, sources, size of the lock file
@@ -17,6 +18,7 @@
     reason = "a tool talks to the terminal"
 )]
 
+mod bench;
 mod demo;
 mod deny;
 mod layers;
@@ -39,6 +41,8 @@ usage: cargo xtask <command>
                   stay up, unless --exit is given
   sim [--seeds N] [--from S] | --replay S | --bugs
                   simulated worlds, 200 unless told otherwise; a seed told as a story; planted bugs found
+  bench load [--workload 1to1|low|group] [--secs N] [--json]
+                  two providers, built as they are shipped, under load; one line for each workload
   layers          edges between crates, homes of libraries, purity of the pure crates
   tidy            file sizes, spec citations against docs/specs.md, links, leftovers
   deny            licences, banned crates, sources, size of the lock file
@@ -56,6 +60,7 @@ fn main() -> ExitCode {
         "tidy" => none(rest).and_then(|()| check(tidy::check)),
         "deny" => none(rest).and_then(|()| check(deny::check)),
         "sim" => sim::run(rest),
+        "bench" => bench::run(rest),
         "demo" => demo::Options::parse(rest).and_then(|options| demo::run(&options)),
         "help" | "-h" | "--help" => {
             print!("{HELP}");
