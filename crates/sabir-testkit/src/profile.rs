@@ -62,13 +62,23 @@ impl Profile {
         self.ask(&["send", to, text])
     }
 
+    /// The messages of a conversation, oldest first, as `sabir log --json` shows them; what happened to the room is
+    /// left out.
+    ///
+    /// # Errors
+    /// [`TownError`].
+    pub fn messages(&self, with: &str) -> Result<Vec<Value>, TownError> {
+        let mut command = self.command(&["log", with, "--limit", "0", "--json"]);
+        let mut lines = run_lines(&mut command, "")?;
+        lines.retain(|line| line.get("change").is_none_or(Value::is_null));
+        Ok(lines)
+    }
+
     /// The texts of a conversation, oldest first, with their senders.
     ///
     /// # Errors
     /// [`TownError`].
     pub fn log(&self, with: &str) -> Result<Vec<(String, String)>, TownError> {
-        let mut command = self.command(&["log", with, "--limit", "0", "--json"]);
-        let lines = run_lines(&mut command, "")?;
         let field = |message: &Value, name: &str| -> Result<String, TownError> {
             let text = message.get(name).and_then(Value::as_str);
             text.map(str::to_owned).ok_or_else(|| TownError::NotJson {
@@ -76,7 +86,7 @@ impl Profile {
                 output: message.to_string(),
             })
         };
-        lines
+        self.messages(with)?
             .iter()
             .map(|message| Ok((field(message, "from")?, field(message, "text")?)))
             .collect()

@@ -1,21 +1,26 @@
 //! The demonstration: what `cargo xtask demo` plays.
 //!
-//! It asserts on what `sabir log --json` of another process returns, never on its own state.
+//! Four people at three providers, each provider and each person's agent a process of its own. The story asserts on
+//! what `sabir ... --json` of another process returns, never on its own state.
+
+mod scenes;
+mod teller;
 
 use std::io::{BufRead as _, Write};
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use crate::{Town, TownError};
-
-const PATIENCE: Duration = Duration::from_secs(60);
+use crate::Town;
+use scenes::GROUP;
+use teller::Teller;
 
 /// Plays the story into `out`. With `exit` it ends there, otherwise the providers stay up until Enter or the end of
 /// standard input.
 pub fn play(folder: &Path, exit: bool, out: &mut impl Write) -> ExitCode {
     let started = Instant::now();
-    match tell(folder, out) {
+    let mut teller = Teller::new(out);
+    match scenes::tell(folder, &mut teller) {
         Ok(town) => {
             let _ = writeln!(
                 out,
@@ -27,90 +32,24 @@ pub fn play(folder: &Path, exit: bool, out: &mut impl Write) -> ExitCode {
             }
             ExitCode::SUCCESS
         }
-        Err((step, error)) => {
+        Err(error) => {
+            let step = teller.step();
             let _ = writeln!(out, "\nfailed at: {step}\nerror: {error}");
             ExitCode::FAILURE
         }
     }
 }
 
-fn tell(folder: &Path, out: &mut impl Write) -> Result<Town, (&'static str, TownError)> {
-    let mut step = Step { out, name: "" };
-    step.begin("two providers start, each its own process, with a private certificate authority");
-    let mut town =
-        Town::in_folder(folder, &["a.example", "b.example"]).map_err(|error| step.failed(error))?;
-    for domain in ["a.example", "b.example"] {
-        let provider = town.provider(domain).map_err(|error| step.failed(error))?;
-        step.say(&format!("{domain} listens on {}", provider.address()));
-    }
-    step.begin("Alice opens an account at a.example by invite, Bob at b.example");
-    let alice = town
-        .person("alice", "a.example")
-        .map_err(|error| step.failed(error))?;
-    let bob = town
-        .person("bob", "b.example")
-        .map_err(|error| step.failed(error))?;
-    step.begin("Alice writes to Bob; Bob reads it at his own provider");
-    let first = "Hello Bob, can anybody else read this?";
-    step.line("alice", first);
-    alice
-        .send(bob.address(), first)
-        .map_err(|error| step.failed(error))?;
-    bob.expect_log(alice.address(), &[first], PATIENCE)
-        .map_err(|error| step.failed(error))?;
-    step.begin("Bob answers, and both have the same conversation in the same order");
-    let second = "Only you and I. Our providers carry it and cannot.";
-    step.line("bob", second);
-    bob.send(alice.address(), second)
-        .map_err(|error| step.failed(error))?;
-    for (person, other) in [(&alice, &bob), (&bob, &alice)] {
-        person
-            .expect_log(other.address(), &[first, second], PATIENCE)
-            .map_err(|error| step.failed(error))?;
-    }
-    step.begin("both providers are killed and started again; nothing is lost");
-    for domain in ["a.example", "b.example"] {
-        let provider = town.provider_mut(domain).map_err(|error| step.failed(error))?;
-        provider.kill();
-        provider.start().map_err(|error| step.failed(error))?;
-    }
-    let third = "Still there?";
-    step.line("alice", third);
-    alice
-        .send(bob.address(), third)
-        .map_err(|error| step.failed(error))?;
-    let fourth = "Still here.";
-    step.line("bob", fourth);
-    bob.send(alice.address(), fourth)
-        .map_err(|error| step.failed(error))?;
-    for (person, other) in [(&alice, &bob), (&bob, &alice)] {
-        person
-            .expect_log(other.address(), &[first, second, third, fourth], PATIENCE)
-            .map_err(|error| step.failed(error))?;
-    }
-    step.begin("what the providers stored and logged holds none of these words");
-    for domain in ["a.example", "b.example"] {
-        let provider = town.provider(domain).map_err(|error| step.failed(error))?;
-        for text in [first, second, third, fourth] {
-            if let Some(file) =
-                crate::town::find(provider.folder(), text.as_bytes()).map_err(|error| step.failed(error))?
-            {
-                return Err(step.failed(TownError::Wrong(format!("{} holds {text:?}", file.display()))));
-            }
-        }
-    }
-    Ok(town)
-}
-
 /// Keeps the town up until Enter, Ctrl-C or SIGTERM.
 fn stay(town: &Town, out: &mut impl Write) {
     let sabir = town.sabir();
+    let sabir = sabir.display();
     let folder = town.folder().display();
     let _ = writeln!(
         out,
-        "\nGo on as either of them from another terminal:\n\n  {0} --profile {folder}/alice chat bob@b.example\n  \
-         {0} --profile {folder}/bob chat alice@a.example\n\nThe providers stay up until you press Enter here.",
-        sabir.display(),
+        "\nGo on as any of them from other terminals:\n\n  {sabir} --profile {folder}/alice chat bob@b.example\n  \
+         {sabir} --profile {folder}/bob chat alice@a.example\n  {sabir} --profile {folder}/alice send {GROUP:?} 'Where next?'\n  \
+         {sabir} --profile {folder}/dave watch\n\nThe providers stay up until you press Enter here.",
     );
     let _ = out.flush();
     let Ok(runtime) = tokio::runtime::Builder::new_multi_thread()
@@ -148,29 +87,4 @@ fn stay(town: &Town, out: &mut impl Write) {
     });
     // A read of the terminal that never ends must not hold the end up.
     runtime.shutdown_background();
-}
-
-struct Step<'a, W: Write> {
-    out: &'a mut W,
-    name: &'static str,
-}
-
-impl<W: Write> Step<'_, W> {
-    fn begin(&mut self, name: &'static str) {
-        self.name = name;
-        let _ = writeln!(self.out, "\n* {name}");
-        let _ = self.out.flush();
-    }
-
-    fn say(&mut self, text: &str) {
-        let _ = writeln!(self.out, "    {text}");
-    }
-
-    fn line(&mut self, who: &str, text: &str) {
-        let _ = writeln!(self.out, "    {who}: {text}");
-    }
-
-    fn failed(&self, error: TownError) -> (&'static str, TownError) {
-        (self.name, error)
-    }
 }
