@@ -24,6 +24,7 @@ pub(crate) async fn keep_tidy(assets: Arc<Assets>) {
         let (store, blobs) = (assets.shared.store.clone(), Arc::clone(&assets.blobs));
         let round = tokio::task::spawn_blocking(move || tidy(&store, &blobs, ambient::now()));
         match round.await {
+            Ok(Ok(0)) => {}
             Ok(Ok(gone)) => tracing::debug!(gone, "expired files deleted"),
             Ok(Err(error)) => tracing::warn!(%error, "expired files cannot be deleted; it is tried again"),
             Err(error) => tracing::error!(%error, "the deletion of expired files was interrupted"),
