@@ -4,17 +4,20 @@
 //! that `--json` can be read by programs.
 
 mod load;
+mod peers;
 
 use std::path::PathBuf;
 
 use crate::repo::Repo;
 
-const USAGE: &str = "hint: cargo xtask bench load [--workload 1to1|low|group] [--secs N] [--json]";
+const USAGE: &str = "hint: cargo xtask bench load [--workload 1to1|low|group] [--secs N] [--json] | cargo xtask bench peers \
+                     [--secs N] [--rounds N] [--json]";
 
 /// Runs the measurement that the first argument names. `Ok(false)` is one that found something wrong.
 pub(crate) fn run(arguments: &[String]) -> Result<bool, String> {
     match arguments.split_first() {
         Some((what, rest)) if what == "load" => load::run(&Repo::find()?, &load::Options::parse(rest)?),
+        Some((what, rest)) if what == "peers" => peers::run(&Repo::find()?, &peers::Options::parse(rest)?),
         Some((other, _)) => Err(format!("unknown measurement `{other}`\n{USAGE}")),
         None => Err(format!("which measurement?\n{USAGE}")),
     }
@@ -22,11 +25,19 @@ pub(crate) fn run(arguments: &[String]) -> Result<bool, String> {
 
 /// Builds the provider and the load tool as they are shipped; gives the folder that they are in.
 fn build(repo: &Repo) -> Result<PathBuf, String> {
+    build_with(repo, &[])
+}
+
+/// As [`build`], with more programs of `sabir-testkit`.
+fn build_with(repo: &Repo, more: &[&str]) -> Result<PathBuf, String> {
     eprintln!("building the release programs (the first time takes some minutes)");
     let mut build = repo.cargo();
     build.args(["build", "--release", "--quiet", "--locked"]);
     build.args(["--package", "sabir-server", "--bin", "sabird"]);
     build.args(["--package", "sabir-testkit", "--bin", "sabir-load"]);
+    for program in more {
+        build.args(["--bin", program]);
+    }
     // Cargo says here where it put them, whatever the configuration.
     build.arg("--message-format=json-render-diagnostics");
     let built = build

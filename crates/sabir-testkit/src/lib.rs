@@ -11,6 +11,7 @@
 mod binaries;
 mod error;
 pub mod load;
+pub mod peers;
 mod pki;
 mod profile;
 mod provider;

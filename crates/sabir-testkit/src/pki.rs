@@ -1,6 +1,9 @@
 use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose, date_time_ymd,
+};
 
 use crate::TownError;
 
@@ -43,7 +46,18 @@ impl Authority {
     /// # Errors
     /// [`TownError`].
     pub fn issue(&self, domain: &str, folder: &Path) -> Result<(PathBuf, PathBuf), TownError> {
-        let params = CertificateParams::new(vec![domain.to_owned()])?;
+        self.issue_to(&[domain], folder)
+    }
+
+    /// As [`Authority::issue`], for a certificate of several names.
+    ///
+    /// # Errors
+    /// [`TownError`].
+    pub fn issue_to(&self, names: &[&str], folder: &Path) -> Result<(PathBuf, PathBuf), TownError> {
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        let mut params = CertificateParams::new(names)?;
+        // Some of today's servers count the time to the end of a certificate, and not up to the year 4096.
+        params.not_after = date_time_ymd(this_year().saturating_add(2), 1, 1);
         let key = KeyPair::generate()?;
         let certificate = params.signed_by(&key, &self.issuer)?;
         let paths = (folder.join("cert.pem"), folder.join("key.pem"));
@@ -51,6 +65,13 @@ impl Authority {
         write(&paths.1, &key.serialize_pem())?;
         Ok(paths)
     }
+}
+
+/// The year by the clock, near enough for a certificate.
+fn this_year() -> i32 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let years = since.as_secs().checked_div(31_556_952).unwrap_or_default();
+    i32::try_from(years).unwrap_or_default().saturating_add(1970)
 }
 
 fn write(path: &Path, text: &str) -> Result<(), TownError> {
