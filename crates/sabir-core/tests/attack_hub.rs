@@ -105,9 +105,10 @@ fn a_revoked_device_does_not_come_in_with_the_list_that_revokes_it() {
 #[test]
 fn two_devices_on_lists_of_different_age_come_in_where_the_newer_names_both() {
     let mut story = talking(2);
-    let older = bobs_device(&mut story, "bob2");
+    let mut older = bobs_device(&mut story, "bob2");
+    older.device_list = world::device_list(&story.bob.person, 2, &[&story.bob.device.key, &older.key]);
     let mut newer = bobs_device(&mut story, "bob3");
-    newer.device_list = world::device_list(&story.bob.person, 2, &[&older.key, &newer.key]);
+    newer.device_list = world::device_list(&story.bob.person, 3, &[&older.key, &newer.key]);
     let request = adds(&mut story, &[older, newer]);
     let effects = update(&mut story, &request).unwrap();
     assert!(matches!(outcome(&effects), UpdateOutcome::Success { .. }));
@@ -131,7 +132,8 @@ fn a_stranger_is_refused_before_anybody_asks_for_a_strangers_authority() {
 #[test]
 fn a_refusal_at_the_last_step_leaves_the_engine_as_it_was() {
     let mut story = talking(4);
-    let device = bobs_device(&mut story, "bob2");
+    let mut device = bobs_device(&mut story, "bob2");
+    device.device_list = world::device_list(&story.bob.person, 2, &[&story.bob.device.key, &device.key]);
     let good = adds(&mut story, &[device]);
     let mut bad = good.clone();
     if let HandshakeBundle::Commit { ratchet_tree, .. } = &mut bad.bundle {

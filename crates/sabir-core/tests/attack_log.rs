@@ -188,6 +188,37 @@ fn a_device_that_a_newer_list_revokes_does_not_come_in() {
 }
 
 #[test]
+fn two_lists_of_one_version_do_not_stand_beside_each_other() {
+    // Within one commit, and after a restart against the one that was seen.
+    for together in [true, false] {
+        let mut story = talking(13);
+        let (mut rng, now) = (story.rng.clone(), story.now);
+        let device = |story: &Story, name: &str, rng: &mut _| {
+            let mut new = world::device(&story.bob.person, name, rng, now);
+            new.device_list = world::device_list(&story.bob.person, 2, &[&story.bob.device.key, &new.key]);
+            new
+        };
+        let (one, other) = (device(&story, "bob2", &mut rng), device(&story, "bob3", &mut rng));
+        let mut plan = adding(&mut story, &one);
+        if together {
+            plan.adds.push(story.package(&other));
+        } else {
+            let (group, events) = story.rogue_commit(plan);
+            assert!(alarms(&events.unwrap()).is_empty());
+            let changes = { group }.take_changes();
+            sabir_core::scoped(changes).apply_to(&mut story.bob.rows);
+            story.restart();
+            plan = adding(&mut story, &other);
+        }
+        let (_, events) = story.rogue_commit(plan);
+        assert!(
+            matches!(alarms(&events.unwrap()).as_slice(), [Alarm::Unverified { .. }]),
+            "together: {together}"
+        );
+    }
+}
+
+#[test]
 fn a_device_on_an_older_list_than_seen_does_not_come_in() {
     let mut story = talking(6);
     let (mut rng, now) = (story.rng.clone(), story.now);

@@ -12,6 +12,7 @@ use sabir_wire::uri::UserUri;
 
 use super::intent::MAX_NAME;
 use super::{Conversation, ConversationContext, Intent};
+use crate::hub::device_lists::Listed;
 use crate::room::BANNED;
 use crate::room::policy::{self, Action, LeafClient, View};
 
@@ -43,7 +44,7 @@ impl Conversation {
     pub(super) fn view<'a>(
         &'a self,
         leaves: &'a BTreeMap<u32, LeafClient>,
-        device_lists: &'a BTreeMap<UserUri, u64>,
+        device_lists: &'a BTreeMap<UserUri, Listed>,
     ) -> View<'a> {
         View {
             state: &self.state,

@@ -7,6 +7,7 @@ use sabir_wire::codec::{
 use sabir_wire::uri::UserUri;
 
 use crate::Millis;
+use crate::hub::device_lists::{Digests, Listed};
 use crate::scope::{engine_key, engine_row};
 
 const ROW: &str = "conversation";
@@ -99,8 +100,8 @@ pub(super) enum RepairStep {
 pub(super) struct Known {
     /// The first identity key seen, or the one a person agreed to since.
     pub(super) identity_key: [u8; 32],
-    /// The highest version of the device list that a leaf has carried.
-    pub(super) list_version: u64,
+    /// The newest device list that a leaf has carried.
+    pub(super) listed: Listed,
 }
 
 /// What a conversation remembers beside group and outbox.
@@ -396,7 +397,7 @@ impl Encode for Person {
     fn encode(&self, out: &mut Vec<u8>) {
         self.0.encode(out);
         out.extend_from_slice(&self.1.identity_key);
-        self.1.list_version.encode(out);
+        self.1.listed.version.encode(out);
     }
 }
 
@@ -406,7 +407,10 @@ impl Decode for Person {
         let user = r.read_as("user")?;
         let known = Known {
             identity_key: r.array("identity_key")?,
-            list_version: r.u64("list_version")?,
+            listed: Listed {
+                version: r.u64("list_version")?,
+                digest: None,
+            },
         };
         Ok(Self(user, known))
     }
@@ -466,6 +470,7 @@ impl Encode for Record {
                 put_opaque(out, reason.as_bytes());
             }
         }
+        Digests::put(out, self.people.values().map(|known| &known.listed));
     }
 }
 
@@ -483,6 +488,16 @@ impl Decode for Record {
         let asked = r.u64("asked")?;
         let people: Vec<Person> = r.list("people", MAX_PEOPLE)?;
         let doubted: Vec<Doubted> = r.list("doubted", MAX_PEOPLE)?;
+        let stopped = if r.flag("stopped")? {
+            Some(r.text("reason", MAX_REASON)?.to_owned())
+        } else {
+            None
+        };
+        let mut digests = Digests::read(r)?;
+        let known = |Person(user, mut known): Person| {
+            known.listed.digest = digests.take();
+            (user, known)
+        };
         Ok(Self {
             phase,
             work,
@@ -495,13 +510,9 @@ impl Decode for Record {
             retry_at,
             refusals,
             asked,
-            people: people.into_iter().map(|it| (it.0, it.1)).collect(),
+            people: people.into_iter().map(known).collect(),
             doubted: doubted.into_iter().map(|it| (it.0, it.1)).collect(),
-            stopped: if r.flag("stopped")? {
-                Some(r.text("reason", MAX_REASON)?.to_owned())
-            } else {
-                None
-            },
+            stopped,
         })
     }
 }

@@ -15,7 +15,7 @@ use sabir_wire::uri::UserUri;
 use super::event::{Alarm, ConversationEvent};
 use super::record::Known;
 use super::{Conversation, ConversationContext, ConversationError, Effects};
-use crate::hub::device_lists::{self, Newest};
+use crate::hub::device_lists::{self, Listed, Newest};
 use crate::room::RoomKind;
 use crate::room::policy::{self, LeafClient, Refusal};
 
@@ -67,7 +67,7 @@ impl Conversation {
             let listed = self.state.participant(client.user()).is_some();
             if listed && self.record.doubted.remove(&leaf.signature_key).is_some() {
                 let known = self.record.people.entry(client.user().clone());
-                let known = known.or_insert_with(|| known_by(client, 0));
+                let known = known.or_insert_with(|| known_by(client, Listed::default()));
                 known.identity_key = *client.identity_key();
             }
         }
@@ -153,7 +153,7 @@ impl Conversation {
         for (key, user, known) in verdict.proved {
             self.record.doubted.remove(&key);
             let entry = self.record.people.entry(user).or_insert_with(|| known.clone());
-            entry.list_version = entry.list_version.max(known.list_version);
+            entry.listed.raise(&known.listed);
         }
         self.record.doubted.extend(verdict.doubted);
         let mut events = Vec::new();
@@ -205,10 +205,10 @@ impl Conversation {
     }
 
     /// The highest versions of device lists seen.
-    pub(super) fn seen_lists(&self) -> BTreeMap<UserUri, u64> {
+    pub(super) fn seen_lists(&self) -> BTreeMap<UserUri, Listed> {
         let people = self.record.people.iter();
         people
-            .map(|(user, known)| (user.clone(), known.list_version))
+            .map(|(user, known)| (user.clone(), known.listed.clone()))
             .collect()
     }
 
@@ -222,13 +222,13 @@ impl Conversation {
     fn judge_leaf(
         &self,
         leaf: &LeafFact,
-        known: (&ParticipantListData, &BTreeMap<UserUri, u64>, &Newest),
+        known: (&ParticipantListData, &BTreeMap<UserUri, Listed>, &Newest),
         verdict: &mut Verdict,
     ) -> Result<(), ConversationError> {
         let user = leaf.claims.as_ref().map(|(_, user)| user.clone());
         let reason = match self.leaf_version(leaf, known) {
-            Ok((client, version)) => {
-                let known = known_by(client, version);
+            Ok((client, listed)) => {
+                let known = known_by(client, listed);
                 verdict
                     .proved
                     .push((leaf.signature_key.clone(), client.user().clone(), known));
@@ -247,8 +247,8 @@ impl Conversation {
     fn leaf_version<'a>(
         &self,
         leaf: &'a LeafFact,
-        (list, seen, beside): (&ParticipantListData, &BTreeMap<UserUri, u64>, &Newest),
-    ) -> Result<(&'a VerifiedClient, u64), Refusal> {
+        (list, seen, beside): (&ParticipantListData, &BTreeMap<UserUri, Listed>, &Newest),
+    ) -> Result<(&'a VerifiedClient, Listed), Refusal> {
         // Strangers first: nobody is asked for the authority of a person who has no place here.
         let listed = leaf
             .claims
@@ -264,8 +264,8 @@ impl Conversation {
             return Err(Refusal::Denied(reason));
         }
         let list = leaf.device_list.as_deref();
-        let version = device_lists::check(client, list, seen, beside).map_err(Refusal::Denied)?;
-        Ok((client, version))
+        let listed = device_lists::check(client, list, seen, beside).map_err(Refusal::Denied)?;
+        Ok((client, listed))
     }
 
     /// The clients in the group. One whose credential says nothing has no place in the policy's view.
@@ -282,9 +282,9 @@ impl Conversation {
     }
 }
 
-fn known_by(client: &VerifiedClient, list_version: u64) -> Known {
+fn known_by(client: &VerifiedClient, listed: Listed) -> Known {
     Known {
         identity_key: *client.identity_key(),
-        list_version,
+        listed,
     }
 }

@@ -133,14 +133,14 @@ fn try_create(
         group_info,
         ..Record::default()
     };
-    let version = device_lists::check(
+    let listed = device_lists::check(
         client,
         leaf.device_list.as_deref(),
         &record.device_lists,
         &device_lists::Newest::new(),
     )
     .map_err(invalid)?;
-    record.device_lists.insert(client.user().clone(), version);
+    record.device_lists.insert(client.user().clone(), listed);
     let hub = Hub::new(request.room.clone(), observer, state, leaves, record);
     policy::check_new(hub.view()).map_err(|refusal| invalid(&refusal.to_string()))?;
     Ok(hub)

@@ -1,13 +1,97 @@
 //! A new leaf must be on its person's newest device list, so that neither a provider nor a revoked device can
-//! bring one in.
+//! bring one in. No two lists of one version may differ: which of them were the newest, nobody could tell.
 
 use std::collections::BTreeMap;
 
 use sabir_mls::identity::VerifiedClient;
 use sabir_mls::{keys, suite};
-use sabir_wire::codec::Decode;
+use sabir_wire::codec::{Decode, DecodeError, Encode, Reader, put_vec};
 use sabir_wire::device_list::{KeyHash, SignedDeviceList};
 use sabir_wire::uri::UserUri;
+
+/// What is remembered of the newest list of a person.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Listed {
+    /// 0 before the first.
+    pub(crate) version: u64,
+    /// SHA-256 of what is under the signature; absent where a record of earlier days has none.
+    pub(crate) digest: Option<[u8; 32]>,
+}
+
+impl Listed {
+    fn of(list: &SignedDeviceList) -> Self {
+        Self {
+            version: list.version,
+            digest: Some(keys::sha256(&list.tbs())),
+        }
+    }
+
+    /// Remembers another list where it says more.
+    pub(crate) fn raise(&mut self, other: &Self) {
+        let more = self.version == other.version && self.digest.is_none();
+        if other.version > self.version || more {
+            self.clone_from(other);
+        }
+    }
+
+    /// Why a list cannot stand beside this one.
+    fn refuses(&self, other: &Self) -> Option<&'static str> {
+        if other.version < self.version {
+            return Some("a device list is older than one already seen");
+        }
+        let differ = matches!((self.digest, other.digest), (Some(one), Some(other)) if one != other);
+        (other.version == self.version && differ).then_some("two device lists of one version differ")
+    }
+}
+
+/// The digests of a record's lists, in the record's order, at its end: a record of earlier days ends before them.
+#[derive(Debug, Default)]
+pub(crate) struct Digests(std::vec::IntoIter<Digest>);
+
+#[derive(Debug)]
+struct Digest(Option<[u8; 32]>);
+
+impl Digests {
+    /// Writes the digests of these lists.
+    pub(crate) fn put<'a>(out: &mut Vec<u8>, lists: impl Iterator<Item = &'a Listed>) {
+        let digests: Vec<Digest> = lists.map(|listed| Digest(listed.digest)).collect();
+        put_vec(out, &digests);
+    }
+
+    /// Reads what is left of a record.
+    pub(crate) fn read(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        if r.is_empty() {
+            return Ok(Self::default());
+        }
+        let digests: Vec<Digest> = r.list("digests", MAX_DIGESTS)?;
+        Ok(Self(digests.into_iter()))
+    }
+
+    /// The next list's.
+    pub(crate) fn take(&mut self) -> Option<[u8; 32]> {
+        self.0.next()?.0
+    }
+}
+
+impl Encode for Digest {
+    fn encode(&self, out: &mut Vec<u8>) {
+        out.push(u8::from(self.0.is_some()));
+        out.extend(self.0.iter().flatten());
+    }
+}
+
+impl Decode for Digest {
+    const NAME: &'static str = "DeviceListDigest";
+    fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self(match r.flag("digest")? {
+            true => Some(r.array("digest")?),
+            false => None,
+        }))
+    }
+}
+
+/// Bytes of all digests of a record.
+const MAX_DIGESTS: usize = 4 << 20;
 
 /// The newest list of each person among leaves that come in together.
 pub(crate) type Newest = BTreeMap<UserUri, SignedDeviceList>;
@@ -25,32 +109,32 @@ pub(crate) fn newest<'a>(leaves: impl IntoIterator<Item = (&'a VerifiedClient, O
     newest
 }
 
-/// The version of the list a leaf carries, where the list is signed by the person, names the leaf's key, and is
-/// not older than the newest version `seen`. Where another leaf `beside` it brings a newer list, that one must
-/// name its key too: a revoked device cannot come in together with the list that revokes it.
+/// The list a leaf carries, where it is signed by the person, names the leaf's key, is not older than the newest one
+/// `seen`, and is the same where it has the same version. Where another leaf `beside` it brings a newer list, that one
+/// must name its key too: a revoked device cannot come in together with the list that revokes it.
 ///
 /// # Errors
 /// What does not hold, for the refusal's description.
 pub(crate) fn check(
     client: &VerifiedClient,
     device_list: Option<&[u8]>,
-    seen: &BTreeMap<UserUri, u64>,
+    seen: &BTreeMap<UserUri, Listed>,
     beside: &Newest,
-) -> Result<u64, &'static str> {
+) -> Result<Listed, &'static str> {
     let list = read(client, device_list)?;
-    if seen
-        .get(client.user())
-        .is_some_and(|newest| list.version < *newest)
-    {
-        return Err("a device list is older than one already seen");
+    let listed = Listed::of(&list);
+    if let Some(reason) = seen.get(client.user()).and_then(|newest| newest.refuses(&listed)) {
+        return Err(reason);
     }
-    let revoked = beside
-        .get(client.user())
-        .is_some_and(|newest| newest.version > list.version && !newest.contains(&key_hash(client)));
-    if revoked {
-        return Err("a new leaf is not on its person's newest device list");
+    if let Some(newest) = beside.get(client.user()) {
+        if newest.version == list.version && newest.key_hashes != list.key_hashes {
+            return Err("two device lists of one version differ");
+        }
+        if newest.version > list.version && !newest.contains(&key_hash(client)) {
+            return Err("a new leaf is not on its person's newest device list");
+        }
     }
-    Ok(list.version)
+    Ok(listed)
 }
 
 /// Reads the list a leaf carries, where it is signed by the person and names the leaf's key.

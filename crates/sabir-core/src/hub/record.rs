@@ -4,6 +4,7 @@ use sabir_mls::rows::{RowChanges, Rows};
 use sabir_wire::codec::{Decode, DecodeError, Encode, Reader, put_opaque, put_vec};
 use sabir_wire::uri::UserUri;
 
+use super::device_lists::{Digests, Listed};
 use crate::Millis;
 use crate::scope::{engine_key, engine_row};
 
@@ -22,8 +23,8 @@ const MAX_GROUP_INFO: usize = 8 << 20;
 pub(super) struct Record {
     /// The latest acceptance time; later ones are not earlier.
     pub(super) last_accepted: Millis,
-    /// The highest version of each person's device list that a leaf of theirs has carried.
-    pub(super) device_lists: BTreeMap<UserUri, u64>,
+    /// The newest of each person's device lists that a leaf of theirs has carried.
+    pub(super) device_lists: BTreeMap<UserUri, Listed>,
     /// The encoded GroupInfo of the current epoch, without tree.
     pub(super) group_info: Vec<u8>,
     /// What waits for a commit.
@@ -115,13 +116,14 @@ impl Encode for Record {
         let seen: Vec<Seen> = self
             .device_lists
             .iter()
-            .map(|(user, version)| Seen {
+            .map(|(user, listed)| Seen {
                 user: user.clone(),
-                version: *version,
+                version: listed.version,
             })
             .collect();
         put_vec(out, &seen);
         put_opaque(out, &self.group_info);
+        Digests::put(out, self.device_lists.values());
     }
 }
 
@@ -130,12 +132,21 @@ impl Decode for Record {
     fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let last_accepted = r.u64("last_accepted")?;
         let seen: Vec<Seen> = r.list("device_lists", MAX_USERS)?;
-        let device_lists = seen.into_iter().map(|seen| (seen.user, seen.version)).collect();
+        let group_info = r.opaque("group_info", MAX_GROUP_INFO)?.to_vec();
+        let mut digests = Digests::read(r)?;
+        let listed = |seen: Seen| {
+            let digest = digests.take();
+            let listed = Listed {
+                version: seen.version,
+                digest,
+            };
+            (seen.user, listed)
+        };
         Ok(Self {
             waiting: Waiting::default(),
             last_accepted,
-            device_lists,
-            group_info: r.opaque("group_info", MAX_GROUP_INFO)?.to_vec(),
+            device_lists: seen.into_iter().map(listed).collect(),
+            group_info,
         })
     }
 }

@@ -141,9 +141,8 @@ impl Hub {
             .collect();
         let mut events = vec![commit_event(accepted, bundle.message, stapled, readers)];
         events.extend(merged.welcome);
-        for (user, version) in allowed.device_lists {
-            let newest = self.record.device_lists.entry(user).or_default();
-            *newest = (*newest).max(version);
+        for (user, listed) in allowed.device_lists {
+            self.record.device_lists.entry(user).or_default().raise(&listed);
         }
         self.record.group_info = group_info;
         self.record.last_accepted = accepted;

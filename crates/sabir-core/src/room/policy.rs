@@ -27,6 +27,7 @@ use sabir_wire::policy::Role;
 use sabir_wire::uri::{ClientUri, Domain, UserUri};
 
 use super::RoomState;
+use crate::hub::device_lists::Listed;
 
 pub use ask::Action;
 pub(crate) use ask::may;
@@ -49,7 +50,7 @@ pub(crate) struct LeafClient {
 pub(crate) struct View<'a> {
     pub(crate) state: &'a RoomState,
     pub(crate) leaves: &'a BTreeMap<u32, LeafClient>,
-    pub(crate) device_lists: &'a BTreeMap<UserUri, u64>,
+    pub(crate) device_lists: &'a BTreeMap<UserUri, Listed>,
     /// People whose departure the hub accepted and who are on the list still.
     pub(crate) departed: &'a BTreeSet<UserUri>,
     /// Whether `departed` names everybody who departed. A client that came later does not know: it accepts that
@@ -60,8 +61,8 @@ pub(crate) struct View<'a> {
 /// What an allowed commit makes of the room.
 #[derive(Debug)]
 pub(crate) struct Allowed {
-    /// Device list versions of the new leaves.
-    pub(crate) device_lists: Vec<(UserUri, u64)>,
+    /// Device lists of the new leaves.
+    pub(crate) device_lists: Vec<(UserUri, Listed)>,
     /// People of whom a client was added.
     pub(crate) added: BTreeSet<UserUri>,
 }

@@ -197,9 +197,20 @@ impl Scene {
     /// Another device of somebody, whose name must begin like the person's.
     pub fn second(&mut self, of: &'static str, name: &'static str) {
         let owner = self.members.remove(of).unwrap();
-        let device = self.world.device(owner.person.as_ref().unwrap(), name);
+        let person = owner.person.as_ref().unwrap();
+        let mut device = self.world.device(person, name);
         let user = owner.user.clone();
+        // All devices of a person are on one list, a newer one than before.
+        let others = self.members.values().filter(|member| member.user == user);
+        let mut keys: Vec<_> = others.map(|member| member.device.key.clone()).collect();
+        keys.extend([owner.device.key.clone(), device.key.clone()]);
+        let version = u64::try_from(keys.len()).unwrap();
+        let list = world::device_list(person, version, &keys.iter().collect::<Vec<_>>());
+        device.device_list.clone_from(&list);
         self.members.insert(of, owner);
+        for member in self.members.values_mut().filter(|member| member.user == user) {
+            member.device.device_list.clone_from(&list);
+        }
         let uri = ClientUri::new(user.authority(), name).unwrap();
         let new = Member {
             person: None,

@@ -342,6 +342,33 @@ pub const DEVICE_LISTS: &[Case] = &[
         "older than one already seen",
     ),
     (
+        "an added leaf with another list of the version that was seen",
+        |room| with_list(room, |room, key| world::device_list(&room.bob.person, 3, &[key])),
+        not_allowed,
+        "two device lists of one version differ",
+    ),
+    (
+        "a joiner with another list of the version that was seen",
+        |room| {
+            let mut device = second(room);
+            device.device_list = world::device_list(&room.alice.person, 2, &[&device.key]);
+            joined(room, "alice2", &device)
+        },
+        not_allowed,
+        "two device lists of one version differ",
+    ),
+    (
+        "a renewed leaf with another list of the version that was seen",
+        |room| {
+            let other = second(room);
+            let own = &room.alice.person.device.key;
+            let list = world::device_list(&room.alice.person, 2, &[own, &other.key]);
+            changed(room, |leaf| set_entry(leaf, DEVICE_LIST, Some(list)))
+        },
+        not_allowed,
+        "two device lists of one version differ",
+    ),
+    (
         "a joiner that is not on the list",
         |room| {
             let mut device = second(room);

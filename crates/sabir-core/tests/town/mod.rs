@@ -181,10 +181,29 @@ impl Town {
         self.client(name, name, &format!("{name}1"), device);
     }
 
-    /// Another client of a person, on the same device list version as the first.
+    /// Another client of a person. All of them are on one list, a newer one than before.
     pub fn second(&mut self, name: &str, called: &str) {
         let person = &self.people[name];
-        let device = world::device(person, called, &mut self.rng, self.now);
+        let mut device = world::device(person, called, &mut self.rng, self.now);
+        let others = self.clients.values().filter(|client| client.person == name);
+        let mut keys: Vec<_> = others.map(|client| client.device.key.clone()).collect();
+        keys.push(device.key.clone());
+        let version = u64::try_from(keys.len()).unwrap();
+        device.device_list = world::device_list(person, version, &keys.iter().collect::<Vec<_>>());
+        let mut others = Vec::new();
+        for (other, client) in self
+            .clients
+            .iter_mut()
+            .filter(|(_, client)| client.person == name)
+        {
+            client.device.device_list.clone_from(&device.device_list);
+            // Key packages on the older list are of no use to anybody who has seen the newer.
+            client.published.clear();
+            others.push(other.clone());
+        }
+        for other in others {
+            self.publish(&other, 4);
+        }
         self.client(name, called, called, device);
     }
 

@@ -10,7 +10,7 @@ use sabir_wire::uri::UserUri;
 
 use super::change::{Asked, Changes};
 use super::{Allowed, By, LeafClient, Refusal, View, rules};
-use crate::hub::device_lists;
+use crate::hub::device_lists::{self, Listed};
 
 /// Decides about a commit, the proposals it refers to included.
 pub(crate) fn check_commit(view: View<'_>, facts: &CommitFacts) -> Result<Allowed, Refusal> {
@@ -220,14 +220,14 @@ fn check_clients_once(view: View<'_>, facts: &CommitFacts) -> Result<(), Refusal
     Ok(())
 }
 
-fn new_device_lists(view: View<'_>, facts: &CommitFacts) -> Result<Vec<(UserUri, u64)>, Refusal> {
+fn new_device_lists(view: View<'_>, facts: &CommitFacts) -> Result<Vec<(UserUri, Listed)>, Refusal> {
     let beside = newest(facts);
-    let check = |leaf: &LeafFact| -> Result<(UserUri, u64), Refusal> {
+    let check = |leaf: &LeafFact| -> Result<(UserUri, Listed), Refusal> {
         let client = leaf.verified()?;
         let list = leaf.device_list.as_deref();
-        let version =
+        let listed =
             device_lists::check(client, list, view.device_lists, &beside).map_err(Refusal::Denied)?;
-        Ok((client.user().clone(), version))
+        Ok((client.user().clone(), listed))
     };
     facts.leaves().map(check).collect()
 }
