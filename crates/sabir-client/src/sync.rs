@@ -26,6 +26,8 @@ mod error;
 #[cfg(test)]
 mod group_tests;
 mod groups;
+#[cfg(test)]
+mod hostile_tests;
 mod incoming;
 mod keeper;
 #[cfg(test)]

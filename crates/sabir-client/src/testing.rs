@@ -7,6 +7,7 @@
     reason = "tests"
 )]
 
+mod hostile;
 mod rooms;
 
 use std::collections::BTreeMap;
@@ -40,6 +41,8 @@ use crate::account::now;
 use crate::invite::Invite;
 use crate::random;
 use crate::transport::Timing;
+
+pub(crate) use hostile::Serving;
 
 /// Authorities of all test providers' TLS.
 pub(crate) struct Authority {
@@ -98,6 +101,7 @@ pub(crate) struct State {
     rooms: BTreeMap<String, Vec<String>>,
     /// The epoch of each room's next commit.
     epochs: BTreeMap<String, u64>,
+    files: hostile::Files,
 }
 
 #[derive(Default)]
@@ -107,6 +111,10 @@ struct Device {
     packages: Vec<Vec<u8>>,
     events: Vec<Event>,
     stream: Option<mpsc::UnboundedSender<Bytes>>,
+    /// What every event stream begins with, whatever it means.
+    prelude: Vec<u8>,
+    /// How often a stream was opened.
+    opened: usize,
     acknowledged: u64,
 }
 
@@ -310,6 +318,7 @@ impl FakeProvider {
                 self.state().devices.get_mut(&client).unwrap().acknowledged = cursor;
                 whole(Vec::new())
             }
+            _ if hostile::is_file(path) => self.file(path, is_get, body),
             _ => match self.room_request(&client, path, body) {
                 Some(answer) => whole(answer),
                 None => refused(ApiErrorCode::NOT_FOUND),
@@ -455,6 +464,10 @@ impl FakeProvider {
         let (sender, receiver) = mpsc::unbounded_channel();
         let mut state = self.state();
         let device = state.devices.get_mut(client).unwrap();
+        device.opened += 1;
+        if !device.prelude.is_empty() {
+            let _ = sender.send(device.prelude.clone().into());
+        }
         for event in device.events.iter().filter(|event| event.cursor > after) {
             send(&sender, event);
         }
@@ -575,6 +588,8 @@ impl std::error::Error for Lost {}
 enum Answer {
     Whole(Option<Bytes>),
     Stream(mpsc::UnboundedReceiver<Bytes>),
+    /// The same bytes again and again.
+    Endless(Bytes),
 }
 
 impl Body for Answer {
@@ -590,6 +605,7 @@ impl Body for Answer {
             Self::Stream(receiver) => receiver
                 .poll_recv(cx)
                 .map(|bytes| bytes.map(|bytes| Ok(Frame::data(bytes)))),
+            Self::Endless(bytes) => Poll::Ready(Some(Ok(Frame::data(bytes.clone())))),
         }
     }
 

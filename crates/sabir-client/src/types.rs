@@ -256,9 +256,9 @@ pub enum Event {
         /// The room, as it is now.
         room: Room,
     },
-    /// Something a person must know about a room.
+    /// Something a person must know about a room, or about the own provider.
     Alarm {
-        /// The room's identifier.
+        /// The room's identifier; empty where it is about the provider.
         room: String,
         /// What it is, in a sentence for people.
         text: String,

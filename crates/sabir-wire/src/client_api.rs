@@ -51,7 +51,7 @@ pub use auth::{
 };
 pub use device::{RegisterDeviceCode, RegisterDeviceRequest, RegisterDeviceResponse};
 pub use error::{ApiError, ApiErrorCode};
-pub use event::{AckRequest, Event, EventBody};
+pub use event::{AckRequest, Event, EventBody, MAX_CURSOR};
 pub use frame::{FrameReader, MAX_EVENT, put_frame};
 pub use hub::HubIdentity;
 pub use key_packages::{

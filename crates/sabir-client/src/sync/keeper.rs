@@ -1,6 +1,6 @@
 //! The thread that owns store and engines, and how others ask it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
 
@@ -14,7 +14,7 @@ use sabir_wire::uri::{Domain, RoomUri, UserUri};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::ClientError;
-use super::apply::absorb;
+use super::apply::{absorb, alarm};
 use super::rejoin;
 use crate::account::{AccountError, AccountRecord, now, publish};
 use crate::random;
@@ -24,6 +24,8 @@ use crate::types::{Account, RoomKind};
 
 /// Jobs that may wait for the keeper; who comes later waits for a place, in order.
 const JOBS: usize = 256;
+/// In place of a room: an alarm about the provider.
+const NO_ROOM: &str = "";
 /// Engines that stay loaded. Loading one costs milliseconds.
 const ENGINES: usize = 256;
 
@@ -45,6 +47,27 @@ pub(super) enum Work {
     Unite(RoomUri),
     /// The provider may need more key packages.
     KeyPackages,
+}
+
+/// What the own provider did that it should not do, and that is about no room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Odd {
+    /// An event that cannot be read.
+    Event,
+    /// A stream in which nobody can tell where the next event begins.
+    Stream,
+}
+
+impl Odd {
+    const fn text(self) -> &'static str {
+        match self {
+            Self::Event => {
+                "Your provider sent something that this program does not understand; it was skipped. \
+                 A newer version may know it"
+            }
+            Self::Stream => "Your provider sends what cannot be read; what it has for you may be delayed",
+        }
+    }
 }
 
 /// What a freshly opened keeper tells about itself.
@@ -121,6 +144,8 @@ pub(super) struct Keeper {
     /// Rooms that this device comes into by itself.
     pub(super) rejoins: BTreeMap<RoomUri, Rejoin>,
     engines: BTreeMap<RoomUri, Conversation>,
+    /// Alarms about the provider, each told once while the profile is open.
+    odd: BTreeSet<Odd>,
     changes: watch::Sender<u64>,
     work: mpsc::UnboundedSender<Work>,
 }
@@ -237,6 +262,7 @@ impl Keeper {
             cursor,
             rejoins,
             engines: BTreeMap::new(),
+            odd: BTreeSet::new(),
             changes,
             work,
         };
@@ -313,6 +339,20 @@ impl Keeper {
             *known = last.max(*known);
             newer
         });
+    }
+
+    /// Tells the person what the own provider did. However often it does it, it is told once.
+    pub(super) fn provider_alarm(&mut self, odd: Odd) -> Result<(), ClientError> {
+        if self.odd.contains(&odd) {
+            return Ok(());
+        }
+        let last = self.store.transaction("tell alarm", |tx| {
+            alarm(tx, NO_ROOM, odd.text())?;
+            tx.last_change()
+        })?;
+        self.odd.insert(odd);
+        self.published(last);
+        Ok(())
     }
 
     /// Tells the workers.

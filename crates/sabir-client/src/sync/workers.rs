@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use super::ClientError;
-use super::keeper::{Keep, Work};
+use super::keeper::{Keep, Odd, Work};
 use crate::account::{KEY_PACKAGES, KEY_PACKAGES_LOW, fetch_hub, publish};
 use crate::transport::{Call, Chain, Timing, Transport, TransportError, Verdict, backoff};
 use crate::types::Connection;
@@ -134,6 +134,12 @@ impl Workers {
                 Ok(never) => match never {},
                 Err(error) => error,
             };
+            if matches!(error, ClientError::Transport(TransportError::Malformed(_))) {
+                let told = self.0.keep.run(|keeper| keeper.provider_alarm(Odd::Stream)).await;
+                if let Ok(Err(error)) = told {
+                    tracing::warn!(error = %Chain(&error), "an alarm cannot be written down");
+                }
+            }
             let refused = matches!(error, ClientError::Transport(TransportError::SignInRefused));
             self.set_connection(if refused {
                 Connection::Refused
@@ -153,13 +159,27 @@ impl Workers {
     async fn follow_one_stream(&self, failures: &mut u32) -> Result<std::convert::Infallible, ClientError> {
         let cursor = self.0.keep.run(|keeper| keeper.cursor).await?;
         let mut stream = self.0.transport.events(cursor).await?;
-        *failures = 0;
+        let mut begins = true;
         self.set_connection(Connection::Online);
         self.0.key_packages.notify_one();
         // What was applied and not acknowledged before is acknowledged now.
         self.0.applied.send_replace(cursor);
         loop {
-            let event = stream.next().await?;
+            let event = match stream.next().await {
+                Err(TransportError::BadEvent(reason)) => {
+                    tracing::debug!(reason, "an event was skipped");
+                    self.0
+                        .keep
+                        .run(|keeper| keeper.provider_alarm(Odd::Event))
+                        .await??;
+                    continue;
+                }
+                event => event?,
+            };
+            if std::mem::take(&mut begins) {
+                // A stream that ends before its first event is none: the next one waits longer.
+                *failures = 0;
+            }
             let is_fanout = matches!(event.body, EventBody::Fanout { .. });
             let cursor = self
                 .0

@@ -40,6 +40,9 @@ pub enum TransportError {
     /// The answer is not what the API defines.
     #[error("the provider's answer is malformed: {0}")]
     Malformed(String),
+    /// One event cannot be read; the event stream goes on behind it.
+    #[error("an event of the provider cannot be read: {0}")]
+    BadEvent(String),
     /// A foreign provider does not publish an identity that holds.
     #[error("the identity of {domain} is refused: {reason}")]
     Identity {
@@ -69,7 +72,7 @@ impl TransportError {
         match self {
             Self::Unreachable { wait } => Verdict::Repeat(Some(*wait)),
             Self::Busy { after, .. } => Verdict::Repeat(*after),
-            Self::Broken(_) | Self::Timeout | Self::Malformed(_) => Verdict::Repeat(None),
+            Self::Broken(_) | Self::Timeout | Self::Malformed(_) | Self::BadEvent(_) => Verdict::Repeat(None),
             Self::SignInRefused | Self::Refused { .. } | Self::Identity { .. } | Self::NoDevice => {
                 Verdict::Give
             }

@@ -58,17 +58,23 @@ impl Transport {
 }
 
 impl EventStream {
-    /// The next event. An error ends the stream: open it anew after the last cursor.
+    /// The next event. An error ends the stream: open it anew after the last cursor. [`TransportError::BadEvent`] alone
+    /// does not: the next call gives the event behind it.
     ///
     /// Dropping the returned future loses nothing.
     ///
     /// # Errors
-    /// [`TransportError::Timeout`] after silence, [`TransportError::Broken`] where the stream ended.
+    /// [`TransportError::Timeout`] after silence, [`TransportError::Broken`] where the stream ended,
+    /// [`TransportError::Malformed`] where nobody can tell where the next event begins.
     pub async fn next(&mut self) -> Result<Event, TransportError> {
         loop {
-            let event = self.frames.next_event();
-            if let Some(event) = event.map_err(|error| TransportError::Malformed(error.to_string()))? {
-                return Ok(event);
+            match self.frames.next_event() {
+                Ok(Some(event)) => return Ok(event),
+                Ok(None) => {}
+                Err(error) if self.frames.is_lost() => {
+                    return Err(TransportError::Malformed(error.to_string()));
+                }
+                Err(error) => return Err(TransportError::BadEvent(error.to_string())),
             }
             let bytes = self.more().await?;
             self.frames.push(&bytes);

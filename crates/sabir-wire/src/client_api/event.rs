@@ -3,6 +3,9 @@ use crate::field;
 use crate::protocol::{FanoutMessage, MAX_NOTIFY};
 use crate::uri::RoomUri;
 
+/// The largest cursor: what a signed 64-bit integer holds, so that every store can keep it.
+pub const MAX_CURSOR: u64 = i64::MAX as u64;
+
 /// Something that happened for a device.
 ///
 /// ```text
@@ -95,7 +98,11 @@ impl Decode for Event {
     const NAME: &'static str = "Event";
 
     fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let at = r.offset();
         let cursor = r.u64("cursor")?;
+        if cursor > MAX_CURSOR {
+            return Err(r.error_at(at, "cursor", DecodeErrorKind::Invalid("above the largest cursor")));
+        }
         let at = r.offset();
         let body = match r.u8("event_type")? {
             1 => EventBody::Fanout {

@@ -13,8 +13,10 @@ pub fn put_frame(out: &mut Vec<u8>, event: &Event) {
 /// Finds frames in a stream of bytes that arrives in pieces of any size.
 ///
 /// A frame longer than [`MAX_EVENT`] is refused when its header is seen, before its content is waited for; after
-/// an error the stream is lost, since nobody knows where the next frame starts, and every further call gives the
-/// same error. The reader holds what was pushed and not yet taken: take all frames after each push.
+/// an error of a frame the stream is lost ([`FrameReader::is_lost`]), since nobody knows where the next frame starts,
+/// and every further call gives the same error. After an error of an event the next call goes on with the next frame:
+/// one event that is not understood, such as one of a newer provider, costs nobody the others. The reader holds what
+/// was pushed and not yet taken: take all frames after each push.
 #[derive(Debug, Default)]
 pub struct FrameReader {
     buffer: Vec<u8>,
@@ -66,18 +68,26 @@ impl FrameReader {
     /// The next whole event, `None` where more bytes are needed.
     ///
     /// # Errors
-    /// As [`FrameReader::next_frame`], and those of [`Event`]; offsets count from the start of the stream.
+    /// As [`FrameReader::next_frame`], and those of [`Event`], which lose this event alone; offsets count from the start
+    /// of the stream.
     pub fn next_event(&mut self) -> Result<Option<Event>, DecodeError> {
         let Some(frame) = self.next_frame()? else {
             return Ok(None);
         };
         match Event::from_bytes(&frame) {
             Ok(event) => Ok(Some(event)),
-            Err(error) => {
-                self.offset = self.offset.saturating_sub(frame.len());
-                Err(self.fail(error))
+            Err(mut error) => {
+                let start = self.offset.saturating_sub(frame.len());
+                error.offset = start.saturating_add(error.offset);
+                Err(error)
             }
         }
+    }
+
+    /// Whether an error of a frame has ended the stream.
+    #[must_use]
+    pub fn is_lost(&self) -> bool {
+        self.failed.is_some()
     }
 
     /// Whether a frame has begun that is not whole; a stream that ends then was cut.

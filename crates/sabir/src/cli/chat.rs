@@ -225,7 +225,7 @@ impl Chat {
                 }
                 self.changed(&message, input)
             }
-            Event::Alarm { room, text } if self.rooms.contains(&room) && !self.out.json => {
+            Event::Alarm { room, text } if self.is_alarming(&room) && !self.out.json => {
                 Ok(input.print(&format!("attention: {}", terminal::one_line(&text)))?)
             }
             Event::Connection { state } if state != self.connection => {
@@ -239,12 +239,17 @@ impl Chat {
         }
     }
 
+    /// Whether an alarm concerns whoever is in this conversation: one of no room is about the provider.
+    fn is_alarming(&self, room: &str) -> bool {
+        room.is_empty() || self.rooms.contains(room)
+    }
+
     /// Whether an event belongs to this conversation.
     fn concerns(&self, event: &Event) -> bool {
         match event {
             Event::MessageAdded { message } | Event::MessageChanged { message } => self.here(message),
             Event::RoomAdded { room } | Event::RoomChanged { room } => self.rooms.contains(&room.room),
-            Event::Alarm { room, .. } => self.rooms.contains(room),
+            Event::Alarm { room, .. } => self.is_alarming(room),
             Event::Outgoing { outgoing } => outgoing
                 .room
                 .as_ref()

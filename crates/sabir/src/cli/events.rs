@@ -73,6 +73,7 @@ pub(super) fn describe(event: &Event) -> Option<String> {
             }
             None => return None,
         },
+        Event::Alarm { room, text } if room.is_empty() => format!("attention: {}", terminal::one_line(text)),
         Event::Alarm { room, text } => {
             format!(
                 "attention: {}\n  in {}",
