@@ -35,6 +35,7 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::routing::{get, post};
 use sabir_wire::client_api::{MAX_CLIENT_REQUEST, path};
+use sabir_wire::uri::Domain;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 pub(crate) use tidy::keep_tidy;
@@ -48,6 +49,8 @@ use blobs::Blobs;
 
 /// Transfers of one device at once.
 const PER_DEVICE: usize = 8;
+/// Files that one other provider fetches at once.
+const PER_PEER: usize = 128;
 /// Files that are sent or passed on at once.
 const ALL: usize = 512;
 
@@ -58,14 +61,15 @@ pub(crate) struct Assets {
     blobs: Arc<Blobs>,
     peers: FilePeers,
     all: Arc<Semaphore>,
-    devices: Mutex<HashMap<String, usize>>,
+    /// How many files each device, by URI, and each provider, by domain, moves.
+    movers: Mutex<HashMap<String, usize>>,
 }
 
 /// The right to move one file, given back when dropped.
 #[derive(Debug)]
 struct Place {
     assets: Arc<Assets>,
-    device: String,
+    mover: String,
     _of_all: OwnedSemaphorePermit,
 }
 
@@ -95,29 +99,33 @@ impl Assets {
             blobs: Arc::new(Blobs::open(&data_dir.join("assets"))?),
             peers,
             all: Arc::new(Semaphore::new(ALL)),
-            devices: Mutex::default(),
+            movers: Mutex::default(),
         })
     }
 
     /// A place for a device; an error when it has enough.
     fn enter(self: &Arc<Self>, device: &str) -> Result<Place, Error> {
-        let of_all = self.enter_peer()?;
-        let mut devices = self.devices.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = devices.entry(device.to_owned()).or_default();
-        if *count >= PER_DEVICE {
+        self.enter_as(device, PER_DEVICE)
+    }
+
+    /// A place for another provider, whose people are many; one that takes its files slowly leaves places for others.
+    fn enter_peer(self: &Arc<Self>, provider: &Domain) -> Result<Place, Error> {
+        self.enter_as(provider.as_str(), PER_PEER)
+    }
+
+    fn enter_as(self: &Arc<Self>, mover: &str, most: usize) -> Result<Place, Error> {
+        let of_all = Arc::clone(&self.all).try_acquire_owned().map_err(|_| TOO_MANY)?;
+        let mut movers = self.movers.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = movers.entry(mover.to_owned()).or_default();
+        if *count >= most {
             return Err(TOO_MANY);
         }
         *count = count.saturating_add(1);
         Ok(Place {
             assets: Arc::clone(self),
-            device: device.to_owned(),
+            mover: mover.to_owned(),
             _of_all: of_all,
         })
-    }
-
-    /// A place for another provider, whose people are many.
-    fn enter_peer(&self) -> Result<OwnedSemaphorePermit, Error> {
-        Arc::clone(&self.all).try_acquire_owned().map_err(|_| TOO_MANY)
     }
 }
 
@@ -128,11 +136,11 @@ const TOO_MANY: Error = Error::TooMany {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut devices = self.assets.devices.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = devices.get_mut(&self.device) {
+        let mut movers = self.assets.movers.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = movers.get_mut(&self.mover) {
             *count = count.saturating_sub(1);
             if *count == 0 {
-                devices.remove(&self.device);
+                movers.remove(&self.mover);
             }
         }
     }

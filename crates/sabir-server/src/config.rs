@@ -79,6 +79,8 @@ settings! {
         pub body_bytes: usize = 16 * 1024 * 1024,
         /// Memory for the bodies of all requests together, in bytes; above it requests are answered 503.
         pub body_memory_bytes: usize = 512 * 1024 * 1024,
+        /// The part of it that one address (one /64 for IPv6) may take, so that nobody alone can take it from all others.
+        pub body_memory_bytes_per_ip: usize = 128 * 1024 * 1024,
         /// Size of one file, in bytes (already encrypted by the client), uploaded here or fetched from another provider.
         pub blob_bytes: u64 = 4 * 1024 * 1024 * 1024,
         /// Size of all files of one person together, in bytes, unfinished uploads included.
@@ -216,6 +218,10 @@ impl Config {
             ("limits.connections_per_ip", settings.limits.connections_per_ip),
             ("limits.body_bytes", settings.limits.body_bytes),
             ("limits.body_memory_bytes", settings.limits.body_memory_bytes),
+            (
+                "limits.body_memory_bytes_per_ip",
+                settings.limits.body_memory_bytes_per_ip,
+            ),
             ("limits.response_bytes", settings.limits.response_bytes),
             ("limits.stream_queue", settings.limits.stream_queue),
             ("limits.store_queue", settings.limits.store_queue),

@@ -36,6 +36,9 @@ pub enum Error {
         /// The bound, in bytes.
         limit: usize,
     },
+    /// The body says that it is something else than the endpoint takes.
+    #[error("the body's content type is not one that is taken here")]
+    ContentType,
     /// The body did not arrive in time.
     #[error("the body did not arrive in time")]
     BodyTooSlow,
@@ -123,6 +126,7 @@ impl Error {
             Self::NoEndpoint | Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::ContentType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::WrongHost => StatusCode::MISDIRECTED_REQUEST,
             Self::NoCertificate | Self::NotThePeer | Self::WrongAuthority(_) | Self::Denied(_) => {
@@ -143,7 +147,7 @@ impl Error {
     #[must_use]
     pub fn api_code(&self) -> ApiErrorCode {
         match self {
-            Self::Malformed(_) | Self::Method => ApiErrorCode::MALFORMED,
+            Self::Malformed(_) | Self::Method | Self::ContentType => ApiErrorCode::MALFORMED,
             Self::NoEndpoint | Self::NotFound(_) | Self::WrongHost => ApiErrorCode::NOT_FOUND,
             Self::BodyTooLarge { .. } => ApiErrorCode::TOO_LARGE,
             Self::NoCertificate | Self::NotThePeer | Self::WrongAuthority(_) | Self::Denied(_) => {

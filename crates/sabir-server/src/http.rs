@@ -24,7 +24,7 @@ mod tunnel;
 mod work;
 
 pub use authority::{Claim, authorise_from};
-pub use body::{BodyRules, Payload, at_most};
+pub use body::{AddressMemory, BodyRules, Payload, at_most, check_content_type};
 pub use connection::ConnectionRules;
 pub use context::{Context, PeerIdentity, last_segment, parse_from};
 pub use directory::directory_routes;

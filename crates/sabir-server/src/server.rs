@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use sabir_core::hub::HubIdentity;
 use sabir_store::{Hint, OpenError, Retention, SqliteStore, Store, StoreError};
 use sabir_wire::uri::Domain;
@@ -294,8 +295,14 @@ impl Provider {
         }
     }
 
+    /// Every route that it serves.
+    pub fn routes(&self) -> Router {
+        routes::all(&self.shared).merge(assets::routes(&self.assets))
+    }
+
     /// Serves until `stop` turns true, then finishes what is in flight.
     pub async fn serve(self, mut stop: watch::Receiver<bool>) {
+        let all = self.routes();
         let Self {
             shared,
             assets,
@@ -310,7 +317,6 @@ impl Provider {
             shared.stopping(),
         ));
         beside.spawn(assets::keep_tidy(Arc::clone(&assets)));
-        let all = routes::all(&shared).merge(assets::routes(&assets));
         drop(assets);
         let serving = listener.serve(all, shared.stopping());
         let told = async {

@@ -39,12 +39,12 @@ pub(super) fn path(id: &AssetId) -> String {
 /// `GET /mimi/v1/asset/{assetId}`
 pub(super) async fn for_peer(
     State(assets): State<Arc<Assets>>,
-    PeerIdentity(_): PeerIdentity,
+    PeerIdentity(from): PeerIdentity,
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
     let id = AssetId::parse(last_segment(&uri)).ok_or(Error::Malformed("asset"))?;
-    let place = assets.enter_peer()?;
+    let place = assets.enter_peer(&from)?;
     ours(&assets, &id, Range::read(&headers), place).await
 }
 

@@ -15,20 +15,22 @@ use sabir_wire::client_api::{
     FinishAssetResponse, path,
 };
 use sabir_wire::codec::{Decode, Encode};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::blobs::{Hold, Sealed};
 use super::{Assets, Device, TOO_MANY, serve};
 use crate::ambient;
 use crate::client::Session;
 use crate::error::Error;
-use crate::http::{Payload, binary, finish};
+use crate::http::{Payload, binary, check_content_type, finish};
 use crate::server::Shared;
 
 /// Random bytes of an identifier.
 const ID_BYTES: usize = 18;
 /// Written to disk at a time.
 const BLOCK: usize = 256 * 1024;
+/// Bytes that a body must bring within each time for bodies, so that nobody holds an upload by trickling.
+const LEAST: u64 = 16 * 1024;
 /// One request, however much it appends.
 const LONGEST: Duration = Duration::from_secs(3600);
 const HOUR_MS: u64 = 3_600_000;
@@ -91,6 +93,7 @@ pub(super) async fn append(
     Device(session): Device,
     request: Request,
 ) -> Result<Response, Error> {
+    check_content_type(request.headers())?;
     // In a task of its own, which keeps the upload until the last block is written whatever becomes of the caller.
     finish(async move {
         let (asset, id) = theirs(&assets, &session, request.uri())?;
@@ -238,8 +241,14 @@ async fn write(shared: &Shared, hold: &Hold, request: Request, room: u64) -> Res
     let mut file = hold.append().map_err(serve::disk)?;
     let mut block = BytesMut::new();
     let (mut taken, mut outcome) = (0_u64, Ok(()));
+    let deadline = || {
+        Instant::now()
+            .checked_add(patience)
+            .ok_or(Error::Internal("body timeout"))
+    };
+    let (mut due, mut enough) = (deadline()?, LEAST);
     loop {
-        let frame = match timeout(patience, body.frame()).await {
+        let frame = match timeout_at(due, body.frame()).await {
             Ok(Some(Ok(frame))) => frame,
             Ok(None) => break,
             Ok(Some(Err(_))) => {
@@ -258,6 +267,9 @@ async fn write(shared: &Shared, hold: &Hold, request: Request, room: u64) -> Res
             // Nothing of what goes too far: the rest stays good.
             outcome = Err(too_large);
             break;
+        }
+        if taken >= enough {
+            (due, enough) = (deadline()?, taken.saturating_add(LEAST));
         }
         block.extend_from_slice(&data);
         if block.len() >= BLOCK {

@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{FromRequest, Request};
-use axum::http::header;
+use axum::http::{HeaderMap, header};
 use axum::middleware::map_request;
 use axum::routing::MethodRouter;
 use bytes::{Bytes, BytesMut};
@@ -33,6 +33,35 @@ pub fn at_most<S: Clone + Send + Sync + 'static>(limit: usize, route: MethodRout
     }))
 }
 
+/// Bytes that the bodies of one address may hold in memory, so that it cannot take all of [`BodyRules::memory`]. The
+/// listener puts it into each request.
+#[derive(Debug, Clone)]
+pub struct AddressMemory(pub Arc<Semaphore>);
+
+/// Refuses a body that says that it is something else than structures of the protocol. Nobody has to say anything: the
+/// drafts name no media type. `message/mls` is that of MLS (RFC 9420 §17.10).
+///
+/// # Errors
+/// [`Error::ContentType`].
+pub fn check_content_type(headers: &HeaderMap) -> Result<(), Error> {
+    let mut values = headers.get_all(header::CONTENT_TYPE).iter();
+    let (value, None) = (values.next(), values.next()) else {
+        return Err(Error::ContentType);
+    };
+    let Some(value) = value else { return Ok(()) };
+    let essence = value.to_str().ok().and_then(|text| text.split(';').next());
+    let known = |essence: &str| {
+        ["application/octet-stream", "message/mls"]
+            .iter()
+            .any(|known| essence.trim().eq_ignore_ascii_case(known))
+    };
+    if essence.is_some_and(known) {
+        Ok(())
+    } else {
+        Err(Error::ContentType)
+    }
+}
+
 /// A whole body in memory. Its share of [`BodyRules::memory`] is given back when it is dropped.
 ///
 /// Take it last among a handler's arguments: what proves the caller comes first, so that a stranger's bytes are
@@ -40,7 +69,28 @@ pub fn at_most<S: Clone + Send + Sync + 'static>(limit: usize, route: MethodRout
 #[derive(Debug)]
 pub struct Payload {
     bytes: Bytes,
-    _memory: Option<OwnedSemaphorePermit>,
+    _memory: Memory,
+}
+
+/// What a body holds of the memory for all of them, and of that for its address.
+#[derive(Debug, Default)]
+struct Memory([Option<OwnedSemaphorePermit>; 2]);
+
+impl Memory {
+    /// Takes `share` bytes more of each of `pools`; false where one has no more.
+    fn grow(&mut self, pools: [Option<&Arc<Semaphore>>; 2], share: u32) -> bool {
+        for (held, pool) in self.0.iter_mut().zip(pools) {
+            let Some(pool) = pool else { continue };
+            let Ok(more) = Arc::clone(pool).try_acquire_many_owned(share) else {
+                return false;
+            };
+            match held {
+                Some(all) => all.merge(more),
+                none => *none = Some(more),
+            }
+        }
+        true
+    }
 }
 
 impl Payload {
@@ -66,6 +116,8 @@ impl<S: Sync> FromRequest<S> for Payload {
             .get::<BodyRules>()
             .cloned()
             .ok_or(Error::Internal("a request without body rules"))?;
+        check_content_type(request.headers())?;
+        let of_address = request.extensions().get::<AddressMemory>().cloned();
         let too_large = Error::BodyTooLarge { limit: rules.limit };
         let declared = request
             .headers()
@@ -79,7 +131,7 @@ impl<S: Sync> FromRequest<S> for Payload {
             .ok_or(Error::Internal("body timeout"))?;
         let mut body = request.into_body();
         let mut bytes = BytesMut::new();
-        let mut memory: Option<OwnedSemaphorePermit> = None;
+        let mut memory = Memory::default();
         loop {
             let frame = timeout_at(deadline, body.frame())
                 .await
@@ -92,15 +144,12 @@ impl<S: Sync> FromRequest<S> for Payload {
                 return Err(too_large);
             }
             let share = u32::try_from(data.len()).map_err(|_| too_large.clone())?;
-            let share = Arc::clone(&rules.memory)
-                .try_acquire_many_owned(share)
-                .map_err(|_| Error::Unavailable {
+            let pools = [of_address.as_ref().map(|of| &of.0), Some(&rules.memory)];
+            if !memory.grow(pools, share) {
+                return Err(Error::Unavailable {
                     what: "memory for bodies",
                     retry_after: Duration::from_secs(1),
-                })?;
-            match &mut memory {
-                Some(all) => all.merge(share),
-                none => *none = Some(share),
+                });
             }
             bytes.extend_from_slice(&data);
         }

@@ -23,12 +23,21 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use super::body::BodyRules;
+use super::body::{AddressMemory, BodyRules};
 use super::client_errors;
 use super::context::{Context, check_host};
 use super::tunnel;
 use crate::error::{Error, REFUSED, log_refused};
 use crate::tls::Peer;
+
+/// Streams that the other end reset before they were looked at; one more ends the connection ("rapid reset").
+const PENDING_RESETS: usize = 20;
+/// Streams that we had to reset for the other end's faults; one more ends the connection.
+const ERROR_RESETS: usize = 256;
+/// What the other end may send on a stream, and on all streams of a connection, before we have taken it.
+const STREAM_WINDOW: u32 = 1 << 20;
+/// As above.
+const CONNECTION_WINDOW: u32 = 1 << 20;
 
 /// Bounds of one connection.
 #[derive(Debug, Clone)]
@@ -53,10 +62,18 @@ pub struct ConnectionRules {
     pub body: BodyRules,
 }
 
+/// Who is at the other end, before anything is proved.
+#[derive(Debug)]
+pub(super) struct Remote {
+    pub(super) address: SocketAddr,
+    /// What the bodies of its address share.
+    pub(super) memory: AddressMemory,
+}
+
 /// Serves one accepted connection to its end. `stop` turns true when the server is to stop.
 pub(super) async fn serve(
     tcp: TcpStream,
-    remote: SocketAddr,
+    remote: Remote,
     acceptor: TlsAcceptor,
     app: Router,
     rules: Arc<ConnectionRules>,
@@ -81,7 +98,7 @@ pub(super) async fn serve(
 
 async fn requests(
     tls: TlsStream<TcpStream>,
-    remote: SocketAddr,
+    remote: Remote,
     peer: Peer,
     app: Router,
     rules: Arc<ConnectionRules>,
@@ -89,9 +106,10 @@ async fn requests(
 ) {
     let activity = Arc::new(Activity::default());
     let context = Context {
-        remote,
+        remote: remote.address,
         peer: Arc::new(peer),
     };
+    let memory = remote.memory;
     let app = TowerToHyperService::new(app);
     let gate = {
         let (rules, activity) = (Arc::clone(&rules), Arc::clone(&activity));
@@ -102,9 +120,11 @@ async fn requests(
             } else {
                 check_host(request.uri(), request.headers(), &rules.domain)
             };
+            let is_head = request.method() == Method::HEAD;
             let for_device = request.uri().path().starts_with(path::PREFIX);
             request.extensions_mut().insert(context.clone());
             request.extensions_mut().insert(rules.body.clone());
+            request.extensions_mut().insert(memory.clone());
             let app = app.clone();
             async move {
                 let response = match hosted {
@@ -120,6 +140,12 @@ async fn requests(
                     response
                 };
                 log_refusal(&response);
+                // An answer to HEAD with a body breaks the stream (RFC 9113 §8.1.1).
+                let response = if is_head {
+                    response.map(|_| Body::empty())
+                } else {
+                    response
+                };
                 Ok::<Response<Busy>, Infallible>(response.map(|body| Busy { body, _busy: busy }))
             }
         })
@@ -128,6 +154,10 @@ async fn requests(
     http.timer(TokioTimer::new())
         .max_concurrent_streams(rules.streams)
         .max_header_list_size(rules.header_bytes)
+        .max_pending_accept_reset_streams(PENDING_RESETS)
+        .max_local_error_reset_streams(ERROR_RESETS)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
         .keep_alive_interval(rules.keep_alive)
         .keep_alive_timeout(rules.keep_alive);
     let mut connection = pin!(http.serve_connection(TokioIo::new(tls), gate));

@@ -11,7 +11,7 @@ use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
 use super::body::BodyRules;
-use super::connection::{self, ConnectionRules};
+use super::connection::{self, ConnectionRules, Remote};
 use super::quota::Quota;
 use crate::config::Config;
 
@@ -22,6 +22,8 @@ pub struct Rules {
     pub connections: usize,
     /// Connections of one address.
     pub connections_per_ip: usize,
+    /// Bytes that the bodies of one address may hold in memory.
+    pub body_memory_per_ip: usize,
     /// Each connection.
     pub connection: ConnectionRules,
 }
@@ -34,6 +36,7 @@ impl Rules {
         Self {
             connections: limits.connections,
             connections_per_ip: limits.connections_per_ip,
+            body_memory_per_ip: limits.body_memory_bytes_per_ip,
             connection: ConnectionRules {
                 domain: config.domain.clone(),
                 streams: limits.streams_per_connection,
@@ -92,7 +95,11 @@ impl Listener {
     pub async fn serve(self, app: Router, mut stop: watch::Receiver<bool>) {
         let Self { tcp, tls, rules } = self;
         let acceptor = TlsAcceptor::from(tls);
-        let quota = Quota::new(rules.connections, rules.connections_per_ip);
+        let quota = Quota::new(
+            rules.connections,
+            rules.connections_per_ip,
+            rules.body_memory_per_ip,
+        );
         let rules = Arc::new(rules.connection);
         let mut connections = JoinSet::new();
         loop {
@@ -117,7 +124,11 @@ impl Listener {
             let (acceptor, app, rules, stop) =
                 (acceptor.clone(), app.clone(), Arc::clone(&rules), stop.clone());
             connections.spawn(async move {
-                connection::serve(stream, remote, acceptor, app, rules, stop).await;
+                let from = Remote {
+                    address: remote,
+                    memory: place.memory.clone(),
+                };
+                connection::serve(stream, from, acceptor, app, rules, stop).await;
                 drop(place);
             });
         }

@@ -2,18 +2,30 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use tokio::sync::Semaphore;
+
+use super::body::AddressMemory;
+
 /// Counts open connections, in all and by address.
 #[derive(Debug)]
 pub(super) struct Quota {
     total: usize,
     per_address: usize,
+    /// Bytes that the bodies of one address may hold in memory.
+    memory: usize,
     open: Mutex<Open>,
 }
 
 #[derive(Debug, Default)]
 struct Open {
     total: usize,
-    by_address: BTreeMap<IpAddr, usize>,
+    by_address: BTreeMap<IpAddr, Address>,
+}
+
+#[derive(Debug)]
+struct Address {
+    connections: usize,
+    memory: AddressMemory,
 }
 
 /// One connection's place; dropping it frees the place.
@@ -21,13 +33,16 @@ struct Open {
 pub(super) struct Place {
     quota: Arc<Quota>,
     address: IpAddr,
+    /// What all connections of the address share.
+    pub(super) memory: AddressMemory,
 }
 
 impl Quota {
-    pub(super) fn new(total: usize, per_address: usize) -> Arc<Self> {
+    pub(super) fn new(total: usize, per_address: usize, memory: usize) -> Arc<Self> {
         Arc::new(Self {
             total,
             per_address,
+            memory: memory.min(Semaphore::MAX_PERMITS),
             open: Mutex::default(),
         })
     }
@@ -39,15 +54,20 @@ impl Quota {
         if open.total >= self.total {
             return None;
         }
-        let count = open.by_address.entry(address).or_default();
-        if *count >= self.per_address {
+        let known = open.by_address.entry(address).or_insert_with(|| Address {
+            connections: 0,
+            memory: AddressMemory(Arc::new(Semaphore::new(self.memory))),
+        });
+        if known.connections >= self.per_address {
             return None;
         }
-        *count = count.saturating_add(1);
+        known.connections = known.connections.saturating_add(1);
+        let memory = known.memory.clone();
         open.total = open.total.saturating_add(1);
         Some(Place {
             quota: Arc::clone(self),
             address,
+            memory,
         })
     }
 
@@ -61,9 +81,9 @@ impl Drop for Place {
     fn drop(&mut self) {
         let mut open = self.quota.open.lock().unwrap_or_else(PoisonError::into_inner);
         open.total = open.total.saturating_sub(1);
-        if let Some(count) = open.by_address.get_mut(&self.address) {
-            *count = count.saturating_sub(1);
-            if *count == 0 {
+        if let Some(known) = open.by_address.get_mut(&self.address) {
+            known.connections = known.connections.saturating_sub(1);
+            if known.connections == 0 {
                 open.by_address.remove(&self.address);
             }
         }
@@ -89,12 +109,16 @@ mod tests {
 
     #[test]
     fn places_are_bounded_and_freed() {
-        let quota = Quota::new(3, 2);
+        let quota = Quota::new(3, 2, 1000);
         let (a, b) = ("192.0.2.1".parse().unwrap(), "192.0.2.2".parse().unwrap());
         let first = quota.enter(a).unwrap();
-        let _second = quota.enter(a).unwrap();
+        let second = quota.enter(a).unwrap();
         assert!(quota.enter(a).is_none(), "two for one address");
-        let _third = quota.enter(b).unwrap();
+        let third = quota.enter(b).unwrap();
+        let taken = first.memory.0.try_acquire_many(1000).unwrap();
+        assert!(second.memory.0.try_acquire().is_err(), "one address, one memory");
+        drop(taken);
+        assert!(third.memory.0.try_acquire().is_ok());
         assert!(quota.enter(b).is_none(), "three in all");
         drop(first);
         assert!(quota.enter(b).is_some());

@@ -9,7 +9,7 @@ use sabir_wire::protocol::{
     UpdateRequest, UpdateRoomResponse,
 };
 
-use crate::outside::group_info;
+use crate::support::entry::group_info;
 use crate::support::scene::{room, talker};
 use crate::support::talker::Talker;
 use crate::support::town::Town;

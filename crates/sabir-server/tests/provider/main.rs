@@ -5,6 +5,7 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::large_futures,
+    clippy::print_stderr,
     reason = "tests"
 )]
 
@@ -13,6 +14,7 @@ mod assets;
 mod concurrent;
 mod direct_room;
 mod groups;
+mod once;
 mod outbox;
 mod outside;
 mod refusals;

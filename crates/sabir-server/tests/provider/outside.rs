@@ -1,63 +1,19 @@
 //! Those who are not in the room yet: asking for its GroupInfo, and for people's key packages.
 
-use sabir_core::hub::{ENCRYPTION_LABEL, REQUEST_LABEL};
 use sabir_core::key_material;
-use sabir_core::room::RoomRules;
-use sabir_mls::group::{GroupInfoView, join_external};
-use sabir_mls::identity::{ClientCredential, Freshness, TrustAnchors};
-use sabir_mls::{Device, Judge, suite};
 use sabir_wire::client_api::{ApiErrorCode, AttachRequest, EventBody, path};
-use sabir_wire::codec::{Decode, Encode};
-use sabir_wire::mls::{CipherSuite, GroupInfo, HpkePublicKey, MlsMessage, RatchetTree, SignaturePublicKey};
+use sabir_wire::codec::Encode;
 use sabir_wire::protocol::{
-    GroupInfoOption, GroupInfoOutcome, GroupInfoRatchetTreeTbe, GroupInfoRequest, GroupInfoResponse,
-    HandshakeBundle, KeyMaterialResponse, KeyMaterialUserCode, RatchetTreeOption, UpdateOutcome,
-    UpdateRequest, UpdateRoomResponse,
+    GroupInfoOutcome, GroupInfoResponse, KeyMaterialResponse, KeyMaterialUserCode, UpdateOutcome,
+    UpdateRoomResponse,
 };
 use sabir_wire::uri::{RoomUri, UserUri};
 
+use crate::support::entry::{external_commit, group_info, opened};
 use crate::support::logs::Logs;
 use crate::support::person::Online;
 use crate::support::picture::picture;
 use crate::support::scene::{Scene, room, talker};
-use crate::support::{now, rng};
-
-/// What a participant gets, opened.
-pub(crate) fn opened(outcome: &GroupInfoOutcome, private: &[u8]) -> GroupInfoRatchetTreeTbe {
-    let GroupInfoOutcome::Success(success) = outcome else {
-        panic!("participants may join: {outcome:?}")
-    };
-    let sealed = &success.encrypted_groupinfo_and_tree;
-    let plain = suite::decrypt_with_label(
-        suite::DEFAULT,
-        private,
-        ENCRYPTION_LABEL,
-        room().as_str().as_bytes(),
-        (&sealed.kem_output, &sealed.ciphertext),
-    )
-    .unwrap();
-    GroupInfoRatchetTreeTbe::from_bytes(&plain).unwrap()
-}
-
-/// A request by this device, and the private key that opens the answer.
-pub(crate) fn group_info(device: &Online) -> (Vec<u8>, Vec<u8>) {
-    let pair = suite::hpke_key_pair(suite::DEFAULT, &mut rng()).unwrap();
-    let credential = ClientCredential::parse(&device.mls.credential).unwrap();
-    let mut request = GroupInfoRequest {
-        cipher_suite: CipherSuite(suite::DEFAULT),
-        requesting_signature_key: SignaturePublicKey(device.mls.key.public().to_vec()),
-        requesting_credential: credential.to_credential(),
-        group_info_public_key: HpkePublicKey(pair.public.clone()),
-        joining_code: None,
-        signature: Vec::new(),
-    };
-    request.signature = device
-        .mls
-        .key
-        .sign_with_label(REQUEST_LABEL, &request.tbs())
-        .unwrap();
-    (request.to_bytes(), pair.private.to_vec())
-}
 
 #[tokio::test]
 async fn group_info_is_for_participants() {
@@ -143,37 +99,6 @@ async fn key_packages_are_for_those_who_prove_themselves() {
     logs.one_refusal(403);
     assert_eq!((picture(&scene.a.shared), picture(&scene.b.shared)), before);
     scene.stop().await;
-}
-
-/// The update with which this device enters the room from outside.
-pub(crate) fn external_commit(
-    device: &Device,
-    anchors: &TrustAnchors,
-    info: &GroupInfoRatchetTreeTbe,
-) -> Vec<u8> {
-    let RatchetTreeOption::Full(tree) = &info.ratchet_tree_option else {
-        panic!("a full tree")
-    };
-    let judge = Judge {
-        anchors,
-        freshness: Freshness::At(now()),
-    };
-    let (group_info, ratchet_tree) = (info.group_info.to_bytes(), tree.to_bytes());
-    let view = GroupInfoView {
-        group_info: &group_info,
-        ratchet_tree: &ratchet_tree,
-    };
-    let joined = join_external(device, view, &[], &judge, &RoomRules, &mut rng()).unwrap();
-    let next = joined.commit.next;
-    let bundle = HandshakeBundle::Commit {
-        message: Box::new(MlsMessage::from_bytes(&joined.commit.commit).unwrap()),
-        welcome: None,
-        group_info: Box::new(GroupInfoOption::Full(
-            GroupInfo::from_bytes(&next.group_info).unwrap(),
-        )),
-        ratchet_tree: RatchetTreeOption::Full(RatchetTree::from_bytes(&next.ratchet_tree).unwrap()),
-    };
-    UpdateRequest { bundle }.to_bytes()
 }
 
 #[tokio::test]

@@ -12,8 +12,8 @@ use sabir_wire::protocol::{
 };
 use sabir_wire::uri::{RoomUri, UserUri};
 
-use crate::outside::{external_commit, group_info, opened};
 use crate::support::connection::Connection;
+use crate::support::entry::{external_commit, group_info, opened};
 use crate::support::logs::Logs;
 use crate::support::person::Person;
 use crate::support::picture::picture;

@@ -11,8 +11,8 @@ use sabir_server::directory::DIRECTORY_PATH;
 use sabir_wire::client_api::path;
 use sabir_wire::protocol::{GroupInfoResponse, UpdateOutcome, UpdateRoomResponse};
 
-use crate::outside::{external_commit, group_info, opened};
 use crate::support::connection::Connection;
+use crate::support::entry::{external_commit, group_info, opened};
 use crate::support::logs::Logs;
 use crate::support::person::{Person, recovery_key};
 use crate::support::scene::room;

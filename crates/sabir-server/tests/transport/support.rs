@@ -80,6 +80,7 @@ pub(crate) fn rules(ours: &str) -> Rules {
     Rules {
         connections: 100,
         connections_per_ip: 100,
+        body_memory_per_ip: 1_000_000,
         connection: ConnectionRules {
             domain: domain(ours),
             streams: 16,

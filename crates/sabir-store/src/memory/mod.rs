@@ -87,6 +87,12 @@ impl MemoryStore {
         self.lock().writes
     }
 
+    /// Everything that is stored, as text: whoever compares two of them sees whether anything changed.
+    #[must_use]
+    pub fn everything(&self) -> String {
+        format!("{:#?}", self.lock().state)
+    }
+
     fn write<T>(
         &self,
         command: &'static str,

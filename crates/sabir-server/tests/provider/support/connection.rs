@@ -12,6 +12,7 @@ use sabir_wire::client_api::{ApiError, ApiErrorCode, Event, FrameReader};
 use sabir_wire::codec::Decode;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
 use tokio_rustls::TlsConnector;
 
 use super::PATIENCE;
@@ -63,6 +64,14 @@ impl Connection {
         Self::over(tls, host, exporter, trust.name, trust.tap).await
     }
 
+    /// As [`Self::open`]; none where the provider closes at once.
+    pub(crate) async fn try_open(trust: Trust, host: &str, address: SocketAddr) -> Option<Self> {
+        let tcp = TcpStream::connect(address).await.ok()?;
+        let name = ServerName::try_from(host.to_owned()).unwrap();
+        let tls = TlsConnector::from(trust.config).connect(name, tcp).await.ok()?;
+        Some(Self::over(tls, host, [0; 32], trust.name, trust.tap).await)
+    }
+
     /// A connection to `host` through a stream that leads there.
     pub(crate) async fn open_through(
         trust: Trust,
@@ -110,6 +119,23 @@ impl Connection {
         let record = self.tap.begin(&self.host, &self.name, what);
         let body = record.message(parts.status.as_str(), &parts.headers, body);
         Response::from_parts(parts, body)
+    }
+
+    /// Sends a request and reads its whole answer beside whatever else goes on; an error where the provider breaks off.
+    pub(crate) fn start(&self, request: Request<Body>) -> JoinHandle<Answer> {
+        let mut sender = self.sender.clone();
+        tokio::spawn(async move {
+            let response = sender.send_request(request).await.unwrap();
+            let status = response.status().as_u16();
+            let body = response.into_body().collect().await.unwrap().to_bytes();
+            Answer { status, body }
+        })
+    }
+
+    /// As [`Self::start`], for the status alone: an answer may have no end.
+    pub(crate) fn start_head(&self, request: Request<Body>) -> JoinHandle<u16> {
+        let mut sender = self.sender.clone();
+        tokio::spawn(async move { sender.send_request(request).await.unwrap().status().as_u16() })
     }
 
     pub(crate) fn request(

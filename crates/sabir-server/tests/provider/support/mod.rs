@@ -2,6 +2,7 @@
 
 pub(crate) mod connection;
 pub(crate) mod door;
+pub(crate) mod entry;
 pub(crate) mod logs;
 pub(crate) mod person;
 pub(crate) mod picture;

@@ -18,7 +18,7 @@ use sabir_wire::uri::{ClientUri, ProviderUri, UserUri};
 
 use super::connection::{Answer, Connection, Stream};
 use super::town::{Running, Town, Trust};
-use super::{now, rng};
+use super::{domain, now, rng};
 
 const YEAR_MS: u64 = 365 * 24 * 3_600_000;
 
@@ -57,11 +57,23 @@ pub(crate) fn account_request(
 impl Person {
     /// Makes an account by invite.
     pub(crate) async fn join(town: &Town, provider: &Running, name: &str) -> Self {
-        let identity = IdentityKey::generate(&mut rng()).unwrap();
         let token = provider.invite(1).await;
         let connection = Connection::open(town.device_tls(), provider.name(), provider.address).await;
-        let us = ProviderUri::from(&provider.shared.domain);
-        let request = account_request(&identity, &us, &token, name);
+        let (person, ca) = Self::join_over(&connection, provider.name(), &token, name).await;
+        assert_eq!(ca, provider.shared.secrets.ca.certificate());
+        person
+    }
+
+    /// Makes an account by the token of an invite; gives the provider's identity CA, too.
+    pub(crate) async fn join_over(
+        connection: &Connection,
+        provider: &str,
+        token: &str,
+        name: &str,
+    ) -> (Self, Vec<u8>) {
+        let identity = IdentityKey::generate(&mut rng()).unwrap();
+        let us = domain(provider);
+        let request = account_request(&identity, &ProviderUri::from(&us), token, name);
         let answer: CreateAccountResponse = connection.post(path::ACCOUNTS, &request.to_bytes()).await.read();
         let CreateAccountResponse::Created {
             user_certificate,
@@ -70,12 +82,12 @@ impl Person {
         else {
             panic!("{answer:?}")
         };
-        assert_eq!(provider_ca, provider.shared.secrets.ca.certificate());
-        Self {
-            user: UserUri::new(&provider.shared.domain, name).unwrap(),
+        let person = Self {
+            user: UserUri::new(&us, name).unwrap(),
             identity,
             certificate: user_certificate,
-        }
+        };
+        (person, provider_ca)
     }
 
     pub(crate) fn device_list(&self, version: u64, keys: &[&SigningKey]) -> SignedDeviceList {
@@ -155,9 +167,14 @@ impl NewDevice {
 
     /// Registers and signs in.
     pub(crate) async fn go_online(self, town: &Town, provider: &Running) -> Online {
+        self.go_online_at(town, provider.name(), provider.address).await
+    }
+
+    /// Registers and signs in at the provider of this name and address.
+    pub(crate) async fn go_online_at(self, town: &Town, host: &str, address: SocketAddr) -> Online {
         let user = self.credential.claimed_user().clone();
         let trust = town.device_tls();
-        let connection = Connection::open(trust.clone(), provider.name(), provider.address).await;
+        let connection = Connection::open(trust.clone(), host, address).await;
         let answer = connection
             .post(path::DEVICES, &self.registration().to_bytes())
             .await;
@@ -172,7 +189,7 @@ impl NewDevice {
             connection,
             token: String::new(),
             trust,
-            address: provider.address,
+            address,
         };
         online.sign_in().await;
         online

@@ -4,6 +4,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use axum::Router;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::pki_types::PrivateKeyDer;
 use rustls::{ClientConfig, RootCertStore};
@@ -148,7 +149,7 @@ impl Town {
         Config::parse(&self.config_text(name)).unwrap()
     }
 
-    fn config_text(&self, name: &str) -> String {
+    pub(crate) fn config_text(&self, name: &str) -> String {
         let mut text = format!(
             "domain = {name:?}\nlisten = \"{}\"\ndata_dir = {:?}\n[tls]\ntrust = \"tls/ca.pem\"\n\
              [timeouts]\nkeep_alive_seconds = 1\ndrain_seconds = 5\n[peers.resolve]\n",
@@ -177,6 +178,14 @@ impl Town {
     pub(crate) async fn start_on(&self, name: &str, store: &Arc<MemoryStore>) -> Running {
         let store: Arc<dyn Store> = Arc::clone(store) as Arc<dyn Store>;
         Running::serve(Provider::bind_on(self.config(name), store).await.unwrap())
+    }
+
+    /// As [`Self::start_on`], with a configuration that may differ from [`Self::config`].
+    pub(crate) async fn start_as(&self, config: Config, store: &Arc<MemoryStore>) -> (Running, Router) {
+        let store: Arc<dyn Store> = Arc::clone(store) as Arc<dyn Store>;
+        let provider = Provider::bind_on(config, store).await.unwrap();
+        let routes = provider.routes();
+        (Running::serve(provider), routes)
     }
 
     /// What a device trusts: the authority, and it presents nothing.
