@@ -37,12 +37,14 @@ usage: cargo xtask <command>
 
   test [--fast]   every check of the project; the last line is `N passed, N failed, N skipped`
                   --fast leaves out integration tests, doc tests, crosscheck and the demo
-  demo [--exit]   two providers and two people on this machine, playing a conversation; then the providers
+  demo [--exit]   three providers and four people on this machine, playing a story; then the providers
                   stay up, unless --exit is given
   sim [--seeds N] [--from S] | --replay S | --bugs
                   simulated worlds, 200 unless told otherwise; a seed told as a story; planted bugs found
   bench load [--workload 1to1|low|group] [--secs N] [--json]
                   two providers, built as they are shipped, under load; one line for each workload
+  bench peers [--secs N] [--rounds N] [--json]
+                  ejabberd and Prosody, installed where they are missing, under the same loads; with ratios
   layers          edges between crates, homes of libraries, purity of the pure crates
   tidy            file sizes, spec citations against docs/specs.md, links, leftovers
   deny            licences, banned crates, sources, size of the lock file

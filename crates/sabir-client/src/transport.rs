@@ -82,7 +82,8 @@ impl Default for Timing {
     fn default() -> Self {
         Self {
             connect: Duration::from_secs(10),
-            request: Duration::from_secs(30),
+            // Longer than a provider waits for another one, so that its word comes first.
+            request: Duration::from_secs(45),
             ping: Duration::from_secs(20),
             silence: Duration::from_secs(150),
             first_wait: Duration::from_millis(500),

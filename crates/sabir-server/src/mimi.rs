@@ -162,6 +162,7 @@ async fn group_info(
     payload: Payload,
 ) -> Result<Response, Error> {
     finish(async move {
+        let _place = shared.place()?;
         let room = room(&uri)?;
         let request = GroupInfoRequest::from_bytes(payload.bytes())
             .map_err(|_| Error::Malformed("GroupInfoRequest"))?;

@@ -407,11 +407,7 @@ fn a_large_file_takes_little_memory() {
     for ((name, pid), before) in pids.into_iter().zip(before) {
         let after = peak(pid);
         println!("{name}: peak {before} KiB before, {after} KiB after");
-        assert!(
-            after - before < 64 * 1024,
-            "{name} took {} KiB more",
-            after - before
-        );
+        assert!(after < 64 * 1024, "{name} took {after} KiB");
     }
     assert!(same_bytes(&file, &saved));
 }

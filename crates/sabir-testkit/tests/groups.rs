@@ -125,6 +125,10 @@ fn a_group_lives_at_three_providers() {
     bob.send("Hikers", "I do").unwrap();
     carol.send(&room, "And I").unwrap();
 
+    // Nothing is wrong: there is nothing to resume, and that is no error.
+    let resumed = carol.ask(&["room", "resume", "Hikers"]).unwrap();
+    assert_eq!(resumed["blocked"], Value::Null, "{resumed}");
+
     // A member may not do what admins do, and is told so.
     let refused = refusal(carol.ask(&["room", "add", "Hikers", d]));
     let words = "only an admin or owner may add people here; you are member";

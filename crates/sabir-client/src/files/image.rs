@@ -6,6 +6,7 @@
 //! turned to be seen upright, an EXIF block that says that alone takes the old one's place.
 
 mod exif;
+mod gif;
 mod jpeg;
 mod png;
 mod webp;
@@ -18,13 +19,19 @@ pub(super) fn stripped(media_type: &str, bytes: &[u8]) -> Option<Vec<u8>> {
         media::JPEG => jpeg::strip(bytes),
         media::PNG => png::strip(bytes),
         media::WEBP => webp::strip(bytes),
+        media::GIF => gif::strip(bytes),
         _ => None,
     }
 }
 
 /// Whether [`stripped`] knows this media type.
 pub(super) fn is_known(media_type: &str) -> bool {
-    matches!(media_type, media::JPEG | media::PNG | media::WEBP)
+    matches!(media_type, media::JPEG | media::PNG | media::WEBP | media::GIF)
+}
+
+/// Whether it is a picture that may hold metadata which nobody here can take out.
+pub(super) fn is_opaque(media_type: &str) -> bool {
+    media_type.starts_with("image/") && !is_known(media_type)
 }
 
 /// Bytes of a picture, read from the front.
@@ -142,6 +149,65 @@ mod tests {
             stripped,
             "again"
         );
+    }
+
+    #[test]
+    fn a_gif_keeps_its_pictures_and_its_repetitions() {
+        let block = |content: &[u8]| [&[u8::try_from(content.len()).unwrap()][..], content].concat();
+        let head = [&b"GIF89a\x02\0\x02\0\x80\0\0"[..], b"rgbRGB"].concat();
+        let repeats = [
+            &b"\x21\xff"[..],
+            &block(b"NETSCAPE2.0"),
+            &block(b"\x01\0\0"),
+            b"\0",
+        ]
+        .concat();
+        let xmp = [&b"\x21\xff"[..], &block(b"XMP DataXMP"), &block(SECRET), b"\0"].concat();
+        let comment = [&b"\x21\xfe"[..], &block(SECRET), b"\0"].concat();
+        let timing = [&b"\x21\xf9"[..], &block(b"\0\x0a\0\0"), b"\0"].concat();
+        let picture = [
+            &b"\x2c\0\0\0\0\x02\0\x02\0\x80"[..],
+            b"rgbRGB\x02",
+            &block(b"\x84\x51"),
+            b"\0",
+        ]
+        .concat();
+        let full = [
+            &head,
+            &repeats,
+            &xmp,
+            &comment,
+            &timing,
+            &picture,
+            &vec![0x3b],
+            &SECRET.to_vec(),
+        ];
+        let full = full.map(Vec::as_slice).concat();
+        let bare = [&head, &repeats, &timing, &picture, &vec![0x3b]]
+            .map(Vec::as_slice)
+            .concat();
+        assert_eq!(stripped(media::GIF, &full).unwrap(), bare);
+        assert_eq!(stripped(media::GIF, &bare).unwrap(), bare, "again");
+        for length in 0..bare.len() {
+            assert_eq!(stripped(media::GIF, &bare[..length]), None, "{length}");
+        }
+    }
+
+    #[test]
+    fn pictures_that_cannot_be_cleaned_are_known_as_such() {
+        for opaque in ["image/heic", "image/avif", "image/tiff"] {
+            assert!(is_opaque(opaque), "{opaque}");
+        }
+        for other in [
+            media::JPEG,
+            media::PNG,
+            media::WEBP,
+            media::GIF,
+            "video/mp4",
+            "text/plain",
+        ] {
+            assert!(!is_opaque(other), "{other}");
+        }
     }
 
     fn chunk(kind: &[u8], content: &[u8]) -> Vec<u8> {

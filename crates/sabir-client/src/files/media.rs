@@ -12,7 +12,8 @@ pub(super) fn guess(head: &[u8]) -> &'static str {
         () if starts(b"\xff\xd8\xff") => JPEG,
         () if starts(b"\x89PNG\r\n\x1a\n") => PNG,
         () if starts(b"RIFF") && at(8, b"WEBP") => WEBP,
-        () if starts(b"GIF87a") || starts(b"GIF89a") => "image/gif",
+        () if starts(b"GIF87a") || starts(b"GIF89a") => GIF,
+        () if starts(b"II*\0") || starts(b"MM\0*") => "image/tiff",
         () if at(4, b"ftypavif") || at(4, b"ftypavis") => "image/avif",
         () if at(4, b"ftyphei") || at(4, b"ftypmif1") => "image/heic",
         () if at(4, b"ftypM4A") => "audio/mp4",
@@ -34,10 +35,11 @@ pub(super) fn guess(head: &[u8]) -> &'static str {
 pub(super) const JPEG: &str = "image/jpeg";
 pub(super) const PNG: &str = "image/png";
 pub(super) const WEBP: &str = "image/webp";
+pub(super) const GIF: &str = "image/gif";
 
 /// Whether a receiver is to be shown it in the conversation.
 pub(super) fn is_picture(media_type: &str) -> bool {
-    matches!(media_type, JPEG | PNG | WEBP | "image/gif")
+    matches!(media_type, JPEG | PNG | WEBP | GIF)
 }
 
 /// UTF-8 without control characters; a character may be cut at the end.

@@ -57,6 +57,11 @@ impl Source {
         if found != *expected {
             return Err(Trouble::changed());
         }
+        if !keep_metadata && image::is_opaque(media_type) {
+            return Err(Trouble::fails(format!(
+                "A picture of this kind ({media_type}) may say where it was taken, which cannot be taken out here; send it with its metadata, or as JPEG, PNG, WebP or GIF"
+            )));
+        }
         if keep_metadata || !image::is_known(media_type) {
             return Ok(Self::File(file, found.size));
         }

@@ -143,6 +143,8 @@ pub(super) struct Keeper {
     pub(super) cursor: u64,
     /// Rooms that this device comes into by itself.
     pub(super) rejoins: BTreeMap<RoomUri, Rejoin>,
+    /// Those of them that were late already and got their last try.
+    pub(super) last_tries: BTreeSet<RoomUri>,
     engines: BTreeMap<RoomUri, Conversation>,
     /// Alarms about the provider, each told once while the profile is open.
     odd: BTreeSet<Odd>,
@@ -261,6 +263,7 @@ impl Keeper {
             hub,
             cursor,
             rejoins,
+            last_tries: BTreeSet::new(),
             engines: BTreeMap::new(),
             odd: BTreeSet::new(),
             changes,

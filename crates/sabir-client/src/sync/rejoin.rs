@@ -95,11 +95,19 @@ impl Keeper {
         let now = now()?;
         let begun = self.store.read(listed)?;
         let begun = begun.iter().find(|(listed, _)| listed == room.as_str());
-        if begun.is_none_or(|(_, begun)| now.saturating_sub(*begun) > PATIENCE) {
-            self.store.transaction("give up", |tx| {
+        let is_late = begun.is_some_and(|(_, begun)| now.saturating_sub(*begun) > PATIENCE);
+        // A device that slept all that time tries once more.
+        if begun.is_none() || (is_late && !self.last_tries.insert(room.clone())) {
+            let given_up = self.store.transaction("give up", |tx| {
                 tx.clear(room.as_str())?;
                 unlist(tx, room)
-            })?;
+            });
+            if let Err(error) = given_up {
+                self.reload_rejoin(room);
+                return Err(error.into());
+            }
+            tracing::warn!("a room that could not be joined was given up");
+            self.last_tries.remove(room);
             return Ok(Some(Next::Wait(None)));
         }
         let cx = ConversationContext {
@@ -107,7 +115,16 @@ impl Keeper {
             me: &self.me,
             anchors: &self.anchors,
         };
-        let effects = rejoin.prepare(cx, now, &mut random::stream()?)?;
+        let prepared = random::stream()
+            .map_err(ClientError::from)
+            .and_then(|mut rng| Ok(rejoin.prepare(cx, now, &mut rng)?));
+        let effects = match prepared {
+            Ok(effects) => effects,
+            Err(error) => {
+                self.reload_rejoin(room);
+                return Err(error);
+            }
+        };
         let next = match rejoin.outstanding(now) {
             Some(request) => Next::Send(request),
             None => Next::Wait(Some(rejoin.next_timeout())),
@@ -167,27 +184,49 @@ impl Keeper {
         let rejoined = match called {
             Ok(rejoined) => rejoined,
             Err(error) => {
-                let rows = self.store.read(|tx| tx.rows(room.as_str()))?;
-                if let Some(rejoin) = Rejoin::load(room.clone(), &rows)? {
-                    self.rejoins.insert(room.clone(), rejoin);
-                }
+                self.reload_rejoin(room);
                 return Err(error.into());
             }
         };
-        match rejoined {
+        let kept = match rejoined {
             Rejoined::Still(effects) => self.keep_rejoin(rejoin, &effects, mark),
             Rejoined::In(joined) => self.enter(*joined, |tx| {
                 unlist(tx, room)?;
                 mark.map_or(Ok(()), |mark| mark.write(tx))
             }),
             Rejoined::ShutOut(effects) => {
-                self.store.transaction("shut out", |tx| {
+                let written = self.store.transaction("shut out", |tx| {
                     tx.apply(room.as_str(), &effects.changes)?;
                     unlist(tx, room)?;
                     mark.map_or(Ok(()), |mark| mark.write(tx))
-                })?;
-                Ok(())
+                });
+                written.map_err(ClientError::from)
             }
+        };
+        if kept.is_err() {
+            self.reload_rejoin(room);
+        }
+        kept
+    }
+
+    /// After an error: what is under way is as its rows say.
+    fn reload_rejoin(&mut self, room: &RoomUri) {
+        let loaded = self.store.read(|tx| {
+            let is_listed = listed(tx)?.iter().any(|(listed, _)| listed == room.as_str());
+            let rows = if is_listed {
+                tx.rows(room.as_str())?
+            } else {
+                BTreeMap::new()
+            };
+            Ok::<_, StoreError>(Rejoin::load(room.clone(), &rows).ok().flatten())
+        });
+        match loaded {
+            Ok(Some(rejoin)) => {
+                self.rejoins.insert(room.clone(), rejoin);
+            }
+            Ok(None) => {}
+            // The next start reads it.
+            Err(error) => tracing::error!(%error, "a room that is being joined cannot be read"),
         }
     }
 
@@ -198,11 +237,19 @@ impl Keeper {
         mark: Option<Mark>,
     ) -> Result<(), ClientError> {
         let room = rejoin.room().clone();
-        self.store.transaction("come in", |tx| {
+        let written = self.store.transaction("come in", |tx| {
             tx.apply(room.as_str(), &effects.changes)?;
             mark.map_or(Ok(()), |mark| mark.write(tx))
-        })?;
-        self.rejoins.insert(room, rejoin);
-        Ok(())
+        });
+        match written {
+            Ok(_) => {
+                self.rejoins.insert(room, rejoin);
+                Ok(())
+            }
+            Err(error) => {
+                self.reload_rejoin(&room);
+                Err(error.into())
+            }
+        }
     }
 }

@@ -82,7 +82,8 @@ impl Workers {
     async fn exchange(&self, room: &RoomUri, request: Request) -> Result<(), ClientError> {
         let answer = match self.transport().call(&call(room, &request)?).await {
             // Another provider is asked through the own one, which cannot reach it or does not find it.
-            Err(TransportError::Busy { .. } | TransportError::Refused { .. })
+            // One that takes the request and never answers counts as not reached too: people are not to wait for it.
+            Err(TransportError::Busy { .. } | TransportError::Refused { .. } | TransportError::Timeout)
                 if request.kind == RequestKind::KeyMaterial =>
             {
                 let of = room.clone();

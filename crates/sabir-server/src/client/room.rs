@@ -130,6 +130,7 @@ pub(super) async fn group_info(
     payload: Payload,
 ) -> Result<Response, Error> {
     finish(async move {
+        let _place = shared.place()?;
         let room = room(&uri)?;
         let body = payload.bytes();
         let request = GroupInfoRequest::from_bytes(body).map_err(|_| Error::Malformed("GroupInfoRequest"))?;

@@ -181,6 +181,10 @@ async fn carry_out(agent: &Agent, method: &str, params: Map<String, Value>) -> R
             let RoomName { room } = read(params)?;
             result(owner.change_room(&room, vec![Wish::Leave]).await)
         }
+        ROOM_RESUME => {
+            let RoomName { room } = read(params)?;
+            result(owner.resume(&room).await)
+        }
         EVENTS_SUBSCRIBE => {
             let Subscribe { after } = read(params)?;
             return owner.subscribe(after).map(Next::Subscribe);

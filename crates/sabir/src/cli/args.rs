@@ -163,6 +163,12 @@ pub(super) enum RoomCommand {
         #[command(flatten)]
         wait: Wait,
     },
+    /// Send again in a conversation that stopped because something was wrong
+    Resume {
+        /// Which: the room's name or identifier, or the other person's address
+        #[arg(value_name = "ROOM")]
+        room: String,
+    },
     /// Show who is in a room, with which role, and what waits
     Show {
         /// Which: its name, its identifier, or the other person's address

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use sabir_client::types::{MessageState, NewRoom, Outgoing, Person, RoomDetails, Wish};
+use sabir_client::types::{MessageState, NewRoom, Outgoing, Person, Room, RoomDetails, Wish};
 use serde::Serialize;
 use serde_json::json;
 
@@ -16,7 +16,8 @@ use super::{address, history};
 use crate::address::{self as whom, To};
 use crate::rpc::code::Code;
 use crate::rpc::methods::{
-    ROOM_ADD, ROOM_BAN, ROOM_CREATE, ROOM_LEAVE, ROOM_REMOVE, ROOM_RENAME, ROOM_ROLE, ROOM_SHOW, ROOM_UNBAN,
+    ROOM_ADD, ROOM_BAN, ROOM_CREATE, ROOM_LEAVE, ROOM_REMOVE, ROOM_RENAME, ROOM_RESUME, ROOM_ROLE, ROOM_SHOW,
+    ROOM_UNBAN,
 };
 use crate::rpc::rooms::{RoomAsked, RoomCreate, RoomName, RoomPeople, RoomRename, RoomRole};
 use crate::terminal;
@@ -59,6 +60,7 @@ pub(super) async fn run(path: &Path, command: RoomCommand, out: &Out) -> Result<
             let room = address(&room)?.name();
             change(path, ROOM_LEAVE, &RoomName { room }, &wait, out).await
         }
+        RoomCommand::Resume { room } => resume(path, &room, out).await,
         RoomCommand::Show { room } => show(path, &room, out).await,
     }
 }
@@ -164,6 +166,19 @@ async fn show(path: &Path, room: &str, out: &Out) -> Result<(), Failure> {
     for line in describe(&details) {
         out.line(&line)?;
     }
+    Ok(())
+}
+
+async fn resume(path: &Path, room: &str, out: &Out) -> Result<(), Failure> {
+    let room = address(room)?.name();
+    let room: Room = Asks::open(path)
+        .await?
+        .ask(ROOM_RESUME, &RoomName { room })
+        .await?;
+    if out.json {
+        return Ok(out.object(&room)?);
+    }
+    out.line(&history::describe(&room))?;
     Ok(())
 }
 

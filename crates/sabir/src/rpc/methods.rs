@@ -49,6 +49,8 @@ pub(crate) const ROOM_ROLE: &str = "room.role";
 pub(crate) const ROOM_RENAME: &str = "room.rename";
 /// `room.leave`. Parameters: [`super::rooms::RoomName`].
 pub(crate) const ROOM_LEAVE: &str = "room.leave";
+/// `room.resume`. Parameters: [`super::rooms::RoomName`]. Result: `Room`.
+pub(crate) const ROOM_RESUME: &str = "room.resume";
 /// `settings.show`. Result: `Settings`.
 pub(crate) const SETTINGS_SHOW: &str = "settings.show";
 /// `settings.set`. Parameters: [`SettingsChange`]. Result: `Settings`.
@@ -90,6 +92,7 @@ pub(crate) const ALL: &[&str] = &[
     ROOM_ROLE,
     ROOM_RENAME,
     ROOM_LEAVE,
+    ROOM_RESUME,
     SETTINGS_SHOW,
     SETTINGS_SET,
     EVENTS_SUBSCRIBE,

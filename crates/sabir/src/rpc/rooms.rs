@@ -13,7 +13,7 @@ pub(crate) struct RoomCreate {
     pub(crate) people: Vec<String>,
 }
 
-/// Parameters of `room.show` and `room.leave`.
+/// Parameters of `room.show`, `room.leave` and `room.resume`.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RoomName {

@@ -1,6 +1,6 @@
 //! Groups: made, changed and shown.
 
-use sabir_client::types::{NewRoom, RoomDetails, Wish};
+use sabir_client::types::{NewRoom, Room, RoomDetails, Wish};
 
 use super::{Owner, address, failures};
 use crate::rpc::message::Failure;
@@ -23,6 +23,18 @@ impl Owner {
             super::shorten(&mut last.text);
         }
         Ok(details)
+    }
+
+    /// `room.resume`.
+    pub(crate) async fn resume(&self, room: &str) -> Result<Room, Failure> {
+        let of = address(room)?;
+        let client = self.get()?.client;
+        client.resume_sending(&of).await.map_err(failures::client)?;
+        let mut room = client.room(&of).await.map_err(failures::client)?;
+        if let Some(last) = &mut room.last {
+            super::shorten(&mut last.text);
+        }
+        Ok(room)
     }
 
     /// `room.add`, `room.unban` and `room.role`.
