@@ -287,7 +287,9 @@ impl Hub {
     fn reload(&mut self) -> Result<(), HubError> {
         self.observer
             .reload()
-            .map_err(|error| HubError::Internal(error.to_string()))
+            .map_err(|error| HubError::Internal(error.to_string()))?;
+        self.leaves = leaves(&self.observer)?;
+        Ok(())
     }
 }
 

@@ -2,12 +2,10 @@
 //! certificates, and every commit asks who they are.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 
 use sabir_wire::uri::{ClientUri, UserUri};
 
 use crate::identity::ClientCredential;
-use crate::keys::sha256;
 
 /// What a credential claims, proved or not.
 #[derive(Debug, Clone)]
@@ -17,32 +15,58 @@ pub(crate) struct Claim {
     pub(crate) identity_key: [u8; 32],
 }
 
-/// A memory of credentials that were read, by the hash of their content. What a credential claims follows from its
-/// bytes alone, so nothing in here can be out of date.
+/// A memory of credentials that were read, by leaf. What a credential claims follows from its bytes alone, and they are
+/// compared, so nothing that comes out of here can be out of date.
 #[derive(Debug, Default)]
-pub(crate) struct Claims(RefCell<BTreeMap<[u8; 32], Option<Claim>>>);
+pub(crate) struct Claims(RefCell<Vec<Option<Known>>>);
+
+#[derive(Debug)]
+struct Known {
+    content: Vec<u8>,
+    claim: Option<Claim>,
+}
 
 impl Claims {
-    /// What the content of an x509 credential claims; `None` where it does not have our form.
-    pub(crate) fn of(&self, content: &[u8]) -> Option<Claim> {
-        let key = sha256(content);
-        if let Some(known) = self.0.borrow().get(&key) {
-            return known.clone();
-        }
-        let claim = ClientCredential::parse(content).ok().map(|read| Claim {
-            client: read.claimed_client().clone(),
-            user: read.claimed_user().clone(),
-            identity_key: *read.claimed_identity_key(),
-        });
-        self.0.borrow_mut().insert(key, claim.clone());
-        claim
+    /// What the content of a leaf's x509 credential claims; `None` where it does not have our form.
+    pub(crate) fn of(&self, leaf: u32, content: &[u8]) -> Option<Claim> {
+        self.with(leaf, content, |claim| claim.cloned())
     }
 
-    /// Forgets everything once it holds much more than the credentials of this many members.
-    pub(crate) fn bound(&self, members: usize) {
+    /// As [`Claims::of`], lent to `look`.
+    pub(crate) fn with<T>(&self, leaf: u32, content: &[u8], look: impl FnOnce(Option<&Claim>) -> T) -> T {
+        let read = || Known {
+            content: content.to_vec(),
+            claim: claim(content),
+        };
+        let Ok(place) = usize::try_from(leaf) else {
+            return look(read().claim.as_ref());
+        };
         let mut known = self.0.borrow_mut();
-        if known.len() > members.saturating_mul(2).saturating_add(64) {
-            known.clear();
+        if known.len() <= place {
+            known.resize_with(place.saturating_add(1), || None);
+        }
+        let Some(known) = known.get_mut(place) else {
+            return look(read().claim.as_ref());
+        };
+        match known {
+            Some(known) if known.content == content => look(known.claim.as_ref()),
+            _ => look(known.insert(read()).claim.as_ref()),
         }
     }
+
+    /// Forgets the leaves from this one on.
+    pub(crate) fn forget_from(&self, leaf: u32) {
+        if let Ok(leaf) = usize::try_from(leaf) {
+            self.0.borrow_mut().truncate(leaf);
+        }
+    }
+}
+
+fn claim(content: &[u8]) -> Option<Claim> {
+    let read = ClientCredential::parse(content).ok()?;
+    Some(Claim {
+        client: read.claimed_client().clone(),
+        user: read.claimed_user().clone(),
+        identity_key: *read.claimed_identity_key(),
+    })
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use openmls::group::{PublicGroup, QueuedProposal, StagedCommit};
 use openmls::prelude::{LeafNode, LeafNodeIndex, Proposal, ProposalOrRefType, Sender, SenderExtensionIndex};
+use openmls::treesync::TreeSync;
 use sabir_wire::device_list::DEVICE_LIST;
 use sabir_wire::uri::{ClientUri, UserUri};
 use tls_codec::Serialize as _;
@@ -13,7 +14,7 @@ use crate::error::MlsError;
 use crate::identity::{ClientCredential, CredentialError, Freshness, TrustAnchors, VerifiedClient};
 use crate::key_package;
 use crate::leaf;
-use crate::provider::Provider;
+use crate::provider::{Provider, Touched};
 
 /// Who sent a proposal or commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,6 +109,24 @@ impl CommitFacts {
             .iter()
             .chain(self.adds.iter().map(|add| &add.leaf))
             .chain(self.updates.iter().map(|(_, leaf)| leaf))
+    }
+
+    /// Which leaves of the tree it is about to change it may change; every other node that changes is above one.
+    pub(crate) fn touched(&self, tree: &TreeSync) -> Touched {
+        let mut touched: BTreeSet<u32> = self.removes.iter().map(|remove| remove.removed).collect();
+        // RFC 9420 §12.4.2: removals come first, and a new leaf takes the leftmost place that is free then.
+        let leaves = tree.leaves();
+        let free = (0_u32..)
+            .zip(&leaves)
+            .filter(|(index, leaf)| leaf.is_none() || touched.contains(index));
+        let added: Vec<u32> = free.map(|(index, _)| index).take(self.adds.len()).collect();
+        touched.extend(added);
+        touched.extend(self.updates.iter().filter_map(|(author, _)| match author {
+            Author::Member(leaf) => Some(*leaf),
+            Author::External(_) | Author::NewMember => None,
+        }));
+        touched.insert(self.committer_leaf);
+        Touched::new(leaves.len(), touched)
     }
 
     /// Refuses the commit if any leaf it brings in is unfit or its credential is not proved.
@@ -276,14 +295,22 @@ pub(crate) fn read(
 /// attests, or a provider could add a reader in the person's name. The leaves that are there were verified when
 /// they came in; whether their CA is still known is not asked.
 fn judge_continuity(facts: &mut CommitFacts, group: &PublicGroup, provider: &Provider) {
-    if facts.leaves().next().is_none() {
+    let new: BTreeSet<UserUri> = facts
+        .leaves()
+        .filter_map(|leaf| Some(leaf.client.as_ref().ok()?.user().clone()))
+        .collect();
+    if new.is_empty() {
         return;
     }
     let mut known: BTreeMap<UserUri, BTreeSet<[u8; 32]>> = BTreeMap::new();
-    for member in group.members() {
-        if let Some(old) = provider.claims().of(member.credential.serialized_content()) {
-            known.entry(old.user).or_default().insert(old.identity_key);
-        }
+    for (index, leaf) in group.treesync().full_leaves() {
+        let content = leaf.credential().serialized_content();
+        provider.claims().with(index.u32(), content, |old| {
+            if let Some(old) = old.filter(|old| new.contains(&old.user)) {
+                let keys = known.entry(old.user.clone()).or_default();
+                keys.insert(old.identity_key);
+            }
+        });
     }
     let path = facts.path_leaf.iter_mut();
     let adds = facts.adds.iter_mut().map(|add| &mut add.leaf);

@@ -10,7 +10,7 @@ mod join;
 mod message;
 mod propose;
 
-pub use commit::{CommitPlan, OwnCommit, PublicState};
+pub use commit::{CommitPlan, HubCommit, OwnCommit, PublicState};
 pub use join::{
     ExternalJoin, ExternalPlan, GroupInfoView, join_external, join_external_with, join_welcome,
     welcome_references,

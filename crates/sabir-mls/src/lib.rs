@@ -26,6 +26,7 @@ pub mod observer;
 pub mod provider;
 pub mod rows;
 pub mod suite;
+mod tree;
 
 pub use commit_facts::{AddFact, AppDataFact, Author, CommitFacts, Judge, LeafFact, RemoveFact};
 pub use error::MlsError;

@@ -11,7 +11,7 @@ use openmls::prelude::{
     ProtocolMessage, Sender, SignaturePublicKey, Verifiable as _,
 };
 use rand_core::CryptoRng;
-use sabir_wire::mls::ComponentId;
+use sabir_wire::mls::{ComponentId, RatchetTree};
 use sabir_wire::uri::{ClientUri, UserUri};
 
 use crate::app_data::{AppDataOperation, ComponentRules};
@@ -21,6 +21,7 @@ use crate::group::{self, GroupInfoView, MemberLeaf, PendingProposal};
 use crate::leaf;
 use crate::provider::Provider;
 use crate::rows::{RowChanges, Rows};
+use crate::tree;
 
 /// One group, as its hub follows it.
 pub struct Observer {
@@ -246,20 +247,35 @@ impl Observer {
         }
     }
 
-    /// Merges a staged commit and checks the tree that came along.
+    /// Checks that a tree that came along is the one of the epoch a staged commit leads to.
     ///
     /// # Errors
-    /// [`MlsError::RatchetTree`] where `ratchet_tree` is not the new epoch's; the observer must then be
-    /// dropped, and its changes with it.
-    pub fn merge(&mut self, commit: StagedObserved, ratchet_tree: Option<&[u8]>) -> Result<(), MlsError> {
-        self.group
-            .merge_commit(self.provider.storage(), commit.staged)
-            .map_err(MlsError::internal)?;
-        self.provider.claims().bound(self.group.members().count());
-        match ratchet_tree {
-            Some(given) if given != self.ratchet_tree()? => Err(MlsError::RatchetTree),
-            _ => Ok(()),
+    /// [`MlsError::RatchetTree`].
+    pub fn check_tree(&self, staged: &StagedObserved, given: &RatchetTree) -> Result<(), MlsError> {
+        // The library computed the hash of its own tree when it staged the commit.
+        if tree::hash(self.group.ciphersuite(), given) == staged.staged.group_context().tree_hash() {
+            Ok(())
+        } else {
+            Err(MlsError::RatchetTree)
         }
+    }
+
+    /// Merges a staged commit.
+    ///
+    /// # Errors
+    /// [`MlsError::Internal`] only; the observer must then be dropped or reloaded, and its changes with it.
+    pub fn merge(&mut self, commit: StagedObserved) -> Result<(), MlsError> {
+        let touched = commit.facts.touched(self.group.treesync());
+        self.provider.expect_touched(Some(touched));
+        let merged = self.group.merge_commit(self.provider.storage(), commit.staged);
+        self.provider.expect_touched(None);
+        merged.map_err(MlsError::internal)?;
+        let end = self
+            .full_leaves()
+            .last()
+            .map_or(0, |(leaf, _)| leaf.saturating_add(1));
+        self.provider.claims().forget_from(end);
+        Ok(())
     }
 
     /// Queues a proposal that the hub accepted; later commits may refer to it.
@@ -292,7 +308,7 @@ impl Observer {
     /// # Errors
     /// [`MlsError::Internal`] only.
     pub fn ratchet_tree(&self) -> Result<Vec<u8>, MlsError> {
-        group::encode(&self.group.export_ratchet_tree())
+        tree::encode(self.group.treesync())
     }
 
     /// Current epoch.
@@ -339,29 +355,49 @@ impl Observer {
 
     /// All members, ascending by leaf.
     pub fn members(&self) -> impl Iterator<Item = MemberLeaf> + '_ {
-        self.group.members().map(|member| MemberLeaf {
-            leaf: member.index.u32(),
-            credential: member.credential.serialized_content().to_vec(),
-            signature_key: member.signature_key,
+        self.full_leaves().map(|(leaf, node)| MemberLeaf {
+            leaf,
+            credential: node.credential().serialized_content().to_vec(),
+            signature_key: node.signature_key().as_slice().to_vec(),
         })
     }
 
     /// The client and user each member's credential claims, ascending by leaf; `None` where it does not have our
     /// form. They were proved when they came in.
     pub fn clients(&self) -> impl Iterator<Item = (u32, Option<(ClientUri, UserUri)>)> + '_ {
-        self.group.members().map(|member| {
-            let claim = self.provider.claims().of(member.credential.serialized_content());
-            (member.index.u32(), claim.map(|claim| (claim.client, claim.user)))
-        })
+        self.full_leaves()
+            .map(|(index, leaf)| (index, self.claim(index, leaf)))
+    }
+
+    /// The indices of the leaves that are not blank, ascending.
+    pub fn leaf_indices(&self) -> impl Iterator<Item = u32> + '_ {
+        self.full_leaves().map(|(index, _)| index)
+    }
+
+    /// As [`Observer::clients`], of one leaf; `None` too where it is blank.
+    #[must_use]
+    pub fn client(&self, leaf: u32) -> Option<(ClientUri, UserUri)> {
+        self.claim(leaf, self.group.leaf(LeafNodeIndex::new(leaf))?)
+    }
+
+    fn claim(&self, index: u32, leaf: &LeafNode) -> Option<(ClientUri, UserUri)> {
+        let content = leaf.credential().serialized_content();
+        let claim = self.provider.claims().of(index, content)?;
+        Some((claim.client, claim.user))
     }
 
     /// The verdict on every member, ascending by leaf.
     #[must_use]
     pub fn judge_members(&self, judge: &Judge<'_>) -> Vec<(u32, LeafFact)> {
-        let leaves = self.group.members().map(|member| member.index);
-        leaves
-            .filter_map(|index| Some((index.u32(), judge.leaf(self.group.leaf(index)?))))
+        self.full_leaves()
+            .map(|(index, leaf)| (index, judge.leaf(leaf)))
             .collect()
+    }
+
+    /// The leaves that are not blank, ascending.
+    fn full_leaves(&self) -> impl Iterator<Item = (u32, &LeafNode)> {
+        let leaves = self.group.treesync().full_leaves();
+        leaves.map(|(index, leaf)| (index.u32(), leaf))
     }
 
     /// The confirmed transcript hash, equal to the members'.

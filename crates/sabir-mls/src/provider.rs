@@ -13,6 +13,7 @@ mod crypto;
 mod hpke;
 pub(crate) mod kem;
 mod labeled;
+mod leaf_hashes;
 pub(crate) mod primitives;
 mod rand;
 pub(crate) mod signature;
@@ -25,6 +26,7 @@ use zeroize::Zeroizing;
 
 pub use self::crypto::{Crypto, SUITES};
 pub use self::rand::{NoRandomness, Rand};
+pub(crate) use self::storage::Touched;
 pub use self::storage::{Overlay, StorageError};
 use crate::claims::Claims;
 use crate::rows::{RowChanges, Rows};
@@ -62,9 +64,16 @@ impl Provider {
         }
     }
 
+    /// Says which leaves the tree that is written next may differ in from the stored one; see [`Overlay::expect`].
+    pub(crate) fn expect_touched(&self, touched: Option<Touched>) {
+        self.storage.expect(touched);
+    }
+
     /// Takes a new seed from `rng` for the next call and keeps the storage.
     pub fn reseed(&mut self, rng: &mut dyn CryptoRng) {
-        (self.crypto, self.rand) = seeded(rng);
+        let (mut crypto, rand) = seeded(rng);
+        crypto.remember_as(&self.crypto);
+        (self.crypto, self.rand) = (crypto, rand);
     }
 
     /// The memory of credentials that were read.

@@ -30,6 +30,7 @@ use sabir_mls::MlsError;
 use sabir_mls::app_data::{AppDataError, AppDataOperation, ComponentRules};
 use sabir_mls::group::{CommitPlan, Group, Incoming, OwnCommit};
 use sabir_mls::observer::{Observed, Observer};
+use sabir_wire::codec::Decode as _;
 use sabir_wire::mls as wire;
 use scene::{GROUP, Scene, judge};
 
@@ -337,10 +338,9 @@ fn a_good_list_by_the_same_ways_is_taken() {
     let Observed::Commit(staged) = queued.hub.stage(&commit.commit, &judge, &Rules).unwrap() else {
         panic!("a commit");
     };
-    queued
-        .hub
-        .merge(*staged, Some(&commit.next.ratchet_tree))
-        .unwrap();
+    let tree = wire::RatchetTree::from_bytes(&commit.next.ratchet_tree).unwrap();
+    queued.hub.check_tree(&staged, &tree).unwrap();
+    queued.hub.merge(*staged).unwrap();
     match queued
         .carol
         .process(&commit.commit, &judge, &Rules, &mut rng)

@@ -18,10 +18,10 @@ use sabir_mls::group::{
 use sabir_mls::observer::{Observed, Observer};
 use sabir_mls::rows::Rows;
 use sabir_mls::{Author, Device, MlsError, key_package};
-use sabir_wire::codec::Encode as _;
+use sabir_wire::codec::{Decode as _, Encode as _};
 use sabir_wire::mls::{
     ComponentId, FramedContent, FramedContentAuthData, FramedContentBody, MlsMessage, Proposal,
-    PublicMessage, SafeAad, Sender, WireFormat,
+    PublicMessage, RatchetTree, SafeAad, Sender, WireFormat,
 };
 use world::World;
 
@@ -146,7 +146,9 @@ impl Room {
                 self.hub
                     .check_group_info(&staged, &commit.next.group_info)
                     .unwrap();
-                self.hub.merge(*staged, Some(&commit.next.ratchet_tree)).unwrap();
+                let tree = RatchetTree::from_bytes(&commit.next.ratchet_tree).unwrap();
+                self.hub.check_tree(&staged, &tree).unwrap();
+                self.hub.merge(*staged).unwrap();
             }
             Observed::Proposal(_) => panic!("a commit"),
         }

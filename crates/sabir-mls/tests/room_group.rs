@@ -8,6 +8,8 @@ use sabir_mls::group::{CommitPlan, Group, GroupInfoView, Incoming, OwnCommit, jo
 use sabir_mls::observer::{Observed, Observer, StagedObserved};
 use sabir_mls::rows::Rows;
 use sabir_mls::{Author, Device, MlsError, key_package};
+use sabir_wire::codec::Decode as _;
+use sabir_wire::mls::RatchetTree;
 use world::{Replace, World};
 
 fn view(commit: &OwnCommit) -> GroupInfoView<'_> {
@@ -40,11 +42,17 @@ fn staged(hub: &mut Observer, world: &World, commit: &OwnCommit) -> StagedObserv
     }
 }
 
+fn tree(bytes: &[u8]) -> RatchetTree {
+    RatchetTree::from_bytes(bytes).unwrap()
+}
+
 fn accept(hub: &mut Observer, world: &World, commit: &OwnCommit) {
     let staged = staged(hub, world, commit);
     staged.facts.require_verified().unwrap();
     hub.check_group_info(&staged, &commit.next.group_info).unwrap();
-    hub.merge(staged, Some(&commit.next.ratchet_tree)).unwrap();
+    hub.check_tree(&staged, &tree(&commit.next.ratchet_tree)).unwrap();
+    hub.merge(staged).unwrap();
+    assert_eq!(hub.ratchet_tree().unwrap(), commit.next.ratchet_tree);
 }
 
 /// Adds a device and returns its group.
@@ -247,8 +255,14 @@ fn a_group_info_of_another_epoch_or_altered_is_refused_and_the_tree_is_compared(
         hub.check_group_info(&staged_commit, &commit.next.group_info)
             .is_ok()
     );
-    let error = hub.merge(staged_commit, Some(&stale.ratchet_tree)).unwrap_err();
+    let error = hub
+        .check_tree(&staged_commit, &tree(&stale.ratchet_tree))
+        .unwrap_err();
     assert!(matches!(error, MlsError::RatchetTree));
+    assert!(
+        hub.check_tree(&staged_commit, &tree(&commit.next.ratchet_tree))
+            .is_ok()
+    );
 }
 
 #[test]

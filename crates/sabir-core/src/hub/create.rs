@@ -53,6 +53,7 @@ impl Hub {
             Ok(mut hub) => {
                 let mut changes = scoped(hub.observer.take_changes());
                 hub.record.write(&mut changes);
+                hub.record.write_lists(&mut changes);
                 let reply = answer(
                     String::new(),
                     CreateRoomOutcome::Created {

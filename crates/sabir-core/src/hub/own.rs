@@ -1,7 +1,7 @@
 //! What the hub proposes itself: that the clients of people who departed go, after an external commit has made their
 //! own proposals invalid (draft-ietf-mimi-protocol-06 §5.5).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use sabir_mls::observer::Observed;
 use sabir_wire::codec::Encode;
@@ -11,7 +11,7 @@ use sabir_wire::mls::{
 };
 use sabir_wire::uri::UserUri;
 
-use super::{Hub, HubContext, HubError, HubIdentity, LeafClient, judge};
+use super::{Hub, HubContext, HubError, HubIdentity, judge};
 use crate::room::RoomRules;
 
 /// Label of a signature over framed content (RFC 9420 §6.1).
@@ -29,18 +29,20 @@ impl Hub {
     pub(super) fn remove_departed(
         &mut self,
         cx: HubContext<'_>,
-        leaves: &BTreeMap<u32, LeafClient>,
         departed: &BTreeSet<UserUri>,
     ) -> Result<Vec<Stapled>, HubError> {
         let internal = |error: &dyn std::fmt::Display| HubError::Internal(error.to_string());
         let mut stapled = Vec::new();
         // The time plays no part: a removal brings no leaf in.
         let judge = judge(cx, self.record.last_accepted);
-        for (leaf, _) in leaves
+        let leaves: Vec<u32> = self
+            .leaves
             .iter()
             .filter(|(_, client)| departed.contains(&client.user))
-        {
-            let message = self.removal(cx.identity, *leaf)?;
+            .map(|(leaf, _)| *leaf)
+            .collect();
+        for leaf in leaves {
+            let message = self.removal(cx.identity, leaf)?;
             let bytes = message.to_bytes();
             let observed = self.observer.stage(&bytes, &judge, &RoomRules);
             match observed.map_err(|error| internal(&error))? {

@@ -10,8 +10,11 @@ use crate::scope::{engine_key, engine_row};
 
 const ROW: &str = "hub";
 
-/// The time alone, written with every message; the whole record is only with commits.
+/// The time alone, written with every message; the record itself is only with commits.
 const TIME: &str = "hub-time";
+
+/// The newest device lists alone, written when one is newer: a large room has many people.
+const LISTS: &str = "hub-lists";
 
 /// What waits for a commit; written with proposals and with commits.
 const WAITING: &str = "hub-waiting";
@@ -67,6 +70,21 @@ impl Record {
         if let Some(bytes) = engine_row(rows, TIME) {
             record.last_accepted = record.last_accepted.max(Reader::new(bytes).u64("last_accepted")?);
         }
+        if let Some(bytes) = engine_row(rows, LISTS) {
+            let mut reader = Reader::new(bytes);
+            let seen: Vec<Seen> = reader.list("device_lists", MAX_USERS)?;
+            let mut digests = Digests::read(&mut reader)?;
+            reader.finish("HubLists")?;
+            let listed = |seen: Seen| {
+                let digest = digests.take();
+                let listed = Listed {
+                    version: seen.version,
+                    digest,
+                };
+                (seen.user, listed)
+            };
+            record.device_lists = seen.into_iter().map(listed).collect();
+        }
         if let Some(bytes) = engine_row(rows, WAITING) {
             record.waiting = Waiting::from_bytes(bytes)?;
         }
@@ -83,6 +101,23 @@ impl Record {
         changes.put(engine_key(TIME), self.last_accepted.to_bytes());
     }
 
+    /// Writes the newest device lists alone.
+    pub(super) fn write_lists(&self, changes: &mut RowChanges) {
+        let seen: Vec<Seen> = self
+            .device_lists
+            .iter()
+            .map(|(user, listed)| Seen {
+                user: user.clone(),
+                version: listed.version,
+            })
+            .collect();
+        let mut bytes = Vec::new();
+        put_vec(&mut bytes, &seen);
+        Digests::put(&mut bytes, self.device_lists.values());
+        changes.put(engine_key(LISTS), bytes);
+    }
+
+    /// Writes the rest.
     pub(super) fn write(&self, changes: &mut RowChanges) {
         changes.put(engine_key(ROW), self.to_bytes());
     }
@@ -113,40 +148,18 @@ impl Decode for Seen {
 impl Encode for Record {
     fn encode(&self, out: &mut Vec<u8>) {
         self.last_accepted.encode(out);
-        let seen: Vec<Seen> = self
-            .device_lists
-            .iter()
-            .map(|(user, listed)| Seen {
-                user: user.clone(),
-                version: listed.version,
-            })
-            .collect();
-        put_vec(out, &seen);
         put_opaque(out, &self.group_info);
-        Digests::put(out, self.device_lists.values());
     }
 }
 
 impl Decode for Record {
     const NAME: &'static str = "HubRecord";
     fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        let last_accepted = r.u64("last_accepted")?;
-        let seen: Vec<Seen> = r.list("device_lists", MAX_USERS)?;
-        let group_info = r.opaque("group_info", MAX_GROUP_INFO)?.to_vec();
-        let mut digests = Digests::read(r)?;
-        let listed = |seen: Seen| {
-            let digest = digests.take();
-            let listed = Listed {
-                version: seen.version,
-                digest,
-            };
-            (seen.user, listed)
-        };
         Ok(Self {
             waiting: Waiting::default(),
-            last_accepted,
-            device_lists: seen.into_iter().map(listed).collect(),
-            group_info,
+            last_accepted: r.u64("last_accepted")?,
+            device_lists: BTreeMap::new(),
+            group_info: r.opaque("group_info", MAX_GROUP_INFO)?.to_vec(),
         })
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sabir_mls::observer::{Observed, StagedObserved};
-use sabir_mls::{Author, MlsError};
+use sabir_mls::{Author, CommitFacts, MlsError};
 use sabir_wire::codec::Encode;
 use sabir_wire::mls::{MlsMessage, RatchetTree, Sender, Welcome};
 use sabir_wire::protocol::{
@@ -38,6 +38,33 @@ struct Merged {
     welcome: Option<HubEvent>,
     stapled: Vec<Stapled>,
     waiting_changed: bool,
+    /// Whether other clients are in the room than before.
+    people_changed: bool,
+}
+
+/// What a commit is about.
+struct Touched {
+    external: bool,
+    /// Whether it changes the room's state.
+    state: bool,
+    /// Leaves that go or are replaced. Those that come in are others, or stand in their places.
+    leaves: BTreeSet<u32>,
+}
+
+impl Touched {
+    fn of(facts: &CommitFacts) -> Self {
+        let committer = facts.path_leaf.iter().map(|_| facts.committer_leaf);
+        let removed = facts.removes.iter().map(|remove| remove.removed);
+        let updated = facts.updates.iter().filter_map(|(author, _)| match author {
+            Author::Member(leaf) => Some(*leaf),
+            Author::External(_) | Author::NewMember => None,
+        });
+        Self {
+            external: facts.committer == Author::NewMember,
+            state: !facts.app_data.is_empty(),
+            leaves: committer.chain(removed).chain(updated).collect(),
+        }
+    }
 }
 
 /// Why an update is refused, as the answer says it.
@@ -127,6 +154,7 @@ impl Hub {
         }
         let external = staged.facts.committer == Author::NewMember;
         let group_info = self.check_group_info(&staged, bundle.group_info)?;
+        self.check_tree(&staged, bundle.ratchet_tree)?;
         let welcome_to = welcome_routes(&staged, bundle.welcome, routes)?;
         // Everybody who was in the room before learns of it, the removed included; and the joiner, who needs the
         // proposals that come with it.
@@ -141,13 +169,20 @@ impl Hub {
             .collect();
         let mut events = vec![commit_event(accepted, bundle.message, stapled, readers)];
         events.extend(merged.welcome);
+        let mut lists_changed = false;
         for (user, listed) in allowed.device_lists {
-            self.record.device_lists.entry(user).or_default().raise(&listed);
+            let seen = self.record.device_lists.entry(user).or_default();
+            let before = seen.clone();
+            seen.raise(&listed);
+            lists_changed |= *seen != before;
         }
         self.record.group_info = group_info;
         self.record.last_accepted = accepted;
         let mut changes = scoped(self.observer.take_changes());
         self.record.write(&mut changes);
+        if lists_changed {
+            self.record.write_lists(&mut changes);
+        }
         if merged.waiting_changed {
             self.record.write_waiting(&mut changes);
         }
@@ -221,8 +256,19 @@ impl Hub {
         Ok(bytes)
     }
 
-    /// Merges, and goes back to the stored state where the tree that came along is not the new epoch's, or
-    /// where something that follows cannot be made.
+    fn check_tree(&self, staged: &StagedObserved, option: &RatchetTreeOption) -> Result<(), Refused> {
+        match option {
+            RatchetTreeOption::Full(tree) => {
+                let checked = self.observer.check_tree(staged, tree);
+                checked.map_err(|error| mls(&error))
+            }
+            // draft-mahy-mls-ratchet-tree-options-03 §3: the hub follows the tree by itself.
+            RatchetTreeOption::DistributionService => Ok(()),
+            _ => Err(denied("the ratchet tree must come along or be left to the hub")),
+        }
+    }
+
+    /// Merges, and goes back to the stored state where something that follows cannot be made.
     fn merge(
         &mut self,
         cx: HubContext<'_>,
@@ -232,23 +278,21 @@ impl Hub {
         bundle: &Bundle<'_>,
         welcome_to: (Vec<ClientUri>, Vec<Domain>),
     ) -> Result<Merged, Refused> {
-        let tree = match bundle.ratchet_tree {
-            RatchetTreeOption::Full(tree) => Some(tree.to_bytes()),
-            // draft-mahy-mls-ratchet-tree-options-03 §3: the hub follows the tree by itself.
-            RatchetTreeOption::DistributionService => None,
-            _ => return Err(denied("the ratchet tree must come along or be left to the hub")),
-        };
-        let external = staged.facts.committer == Author::NewMember;
-        let merged = match self.observer.merge(staged, tree.as_deref()) {
-            Ok(()) => self.merged(cx, accepted, external, allowed, bundle.welcome, welcome_to),
+        let touched = Touched::of(&staged.facts);
+        let merged = match self.observer.merge(staged) {
+            Ok(()) => self.merged(cx, accepted, &touched, allowed, bundle.welcome, welcome_to),
             Err(error) => Err(mls(&error)),
         };
         match merged {
-            Ok((state, leaves, waiting, merged)) => {
-                self.state = state;
-                self.leaves = leaves;
+            Ok((state, waiting, merged)) => {
+                let others = merged.people_changed || merged.waiting_changed || state.is_some();
+                if let Some(state) = state {
+                    self.state = state;
+                }
                 self.record.waiting = waiting;
-                self.find_receivers();
+                if others {
+                    self.find_receivers();
+                }
                 Ok(merged)
             }
             Err(refused) => {
@@ -258,19 +302,25 @@ impl Hub {
         }
     }
 
-    /// What the observer's new epoch makes of the room.
+    /// What the observer's new epoch makes of the room: its state where that changed, and what waits. The leaves are
+    /// brought up to date on the way.
     fn merged(
         &mut self,
         cx: HubContext<'_>,
         accepted: Millis,
-        external: bool,
+        touched: &Touched,
         allowed: &Allowed,
         welcome: Option<&Welcome>,
         welcome_to: (Vec<ClientUri>, Vec<Domain>),
-    ) -> Result<(RoomState, BTreeMap<u32, LeafClient>, Waiting, Merged), Refused> {
-        let state = read_state(&self.observer)
-            .map_err(|error| Refused::Fault(HubError::Internal(error.to_string())))?;
-        let leaves = leaves(&self.observer).map_err(Refused::Fault)?;
+    ) -> Result<(Option<RoomState>, Waiting, Merged), Refused> {
+        let read = || {
+            let state = read_state(&self.observer);
+            state.map_err(|error| Refused::Fault(HubError::Internal(error.to_string())))
+        };
+        let changed = touched.state.then(read).transpose()?;
+        debug_assert!(touched.state || read().is_ok_and(|state| state == self.state));
+        let people_changed = self.follow_leaves(touched).map_err(Refused::Fault)?;
+        let state = changed.as_ref().unwrap_or(&self.state);
         let welcome = welcome
             .map(|welcome| self.welcome_event(accepted, welcome, welcome_to))
             .transpose()
@@ -279,9 +329,8 @@ impl Hub {
         let before = &self.record.waiting;
         let mut departed = before.departed.clone();
         departed.retain(|user| state.participant(user).is_some() && !allowed.added.contains(user));
-        let stapled = if external {
-            self.remove_departed(cx, &leaves, &departed)
-                .map_err(Refused::Fault)?
+        let stapled = if touched.external {
+            self.remove_departed(cx, &departed).map_err(Refused::Fault)?
         } else {
             Vec::new()
         };
@@ -299,9 +348,39 @@ impl Hub {
         let merged = Merged {
             welcome,
             waiting_changed: waiting != self.record.waiting,
+            people_changed,
             stapled,
         };
-        Ok((state, leaves, waiting, merged))
+        Ok((changed, waiting, merged))
+    }
+
+    /// Reads again the leaves that a commit touched, and no others: a room may have a thousand. Says whether another
+    /// client is anywhere now.
+    fn follow_leaves(&mut self, touched: &Touched) -> Result<bool, HubError> {
+        let strange = || HubError::Internal("a member's credential names no client".to_owned());
+        let before: Vec<(u32, Option<LeafClient>)> = touched
+            .leaves
+            .iter()
+            .map(|leaf| (*leaf, self.leaves.remove(leaf)))
+            .collect();
+        let mut changed = false;
+        let mut count = 0_usize;
+        for leaf in self.observer.leaf_indices() {
+            count = count.saturating_add(1);
+            if !self.leaves.contains_key(&leaf) {
+                let (client, user) = self.observer.client(leaf).ok_or_else(strange)?;
+                changed |= !touched.leaves.contains(&leaf);
+                self.leaves.insert(leaf, LeafClient { client, user });
+            }
+        }
+        changed |= before
+            .iter()
+            .any(|(leaf, old)| self.leaves.get(leaf) != old.as_ref());
+        if self.leaves.len() != count {
+            return Err(HubError::Internal("a leaf went without a proposal".to_owned()));
+        }
+        debug_assert!(leaves(&self.observer).is_ok_and(|leaves| leaves == self.leaves));
+        Ok(changed)
     }
 
     fn welcome_event(

@@ -49,13 +49,33 @@ pub struct OwnCommit {
     pub next: PublicState,
 }
 
+/// A commit of this client for a hub that follows the tree by itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HubCommit {
+    /// Encoded `MLSMessage` with the commit.
+    pub commit: Vec<u8>,
+    /// Encoded `Welcome` for the clients it adds.
+    pub welcome: Option<Vec<u8>>,
+    /// Encoded `GroupInfo`, without a ratchet_tree extension, of the epoch the commit leads to.
+    pub group_info: Vec<u8>,
+}
+
+impl From<OwnCommit> for HubCommit {
+    fn from(own: OwnCommit) -> Self {
+        Self {
+            commit: own.commit,
+            welcome: own.welcome,
+            group_info: own.next.group_info,
+        }
+    }
+}
+
 impl Group {
-    /// Builds a commit and leaves it pending until [`Group::merge_own`] or [`Group::drop_own`]. It refers to every
-    /// proposal that waits, and holds what the plan asks for by value.
+    /// As [`Group::commit_leaving_tree`], with the tree of the epoch it leads to, which the library builds and checks
+    /// anew for the purpose.
     ///
     /// # Errors
-    /// [`MlsError::CommitPending`] where one is pending already; [`MlsError::AppData`] where the plan breaks a
-    /// rule of the room's state; [`MlsError::Invalid`] where MLS forbids it.
+    /// As [`Group::commit_leaving_tree`].
     pub fn commit(
         &mut self,
         device: &Device,
@@ -63,6 +83,42 @@ impl Group {
         rules: &dyn ComponentRules,
         rng: &mut dyn CryptoRng,
     ) -> Result<OwnCommit, MlsError> {
+        let HubCommit {
+            commit,
+            welcome,
+            group_info,
+        } = self.commit_leaving_tree(device, plan, rules, rng)?;
+        let pending = self
+            .group
+            .pending_commit()
+            .ok_or_else(|| MlsError::Internal("no pending commit".into()))?;
+        let tree = pending
+            .export_ratchet_tree(self.provider.crypto(), self.group.export_ratchet_tree())
+            .map_err(MlsError::internal)?
+            .ok_or_else(|| MlsError::Internal("a commit of our own without a tree".into()))?;
+        Ok(OwnCommit {
+            commit,
+            welcome,
+            next: PublicState {
+                group_info,
+                ratchet_tree: encode(&tree)?,
+            },
+        })
+    }
+
+    /// Builds a commit and leaves it pending until [`Group::merge_own`] or [`Group::drop_own`]. It refers to every
+    /// proposal that waits, and holds what the plan asks for by value.
+    ///
+    /// # Errors
+    /// [`MlsError::CommitPending`] where one is pending already; [`MlsError::AppData`] where the plan breaks a
+    /// rule of the room's state; [`MlsError::Invalid`] where MLS forbids it.
+    pub fn commit_leaving_tree(
+        &mut self,
+        device: &Device,
+        plan: CommitPlan,
+        rules: &dyn ComponentRules,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<HubCommit, MlsError> {
         if !self.group.is_active() {
             return Err(MlsError::Evicted);
         }
@@ -70,7 +126,6 @@ impl Group {
             return Err(MlsError::CommitPending);
         }
         self.provider.reseed(rng);
-        let tree = self.group.export_ratchet_tree();
         // A leaf that is renewed carries what the device carries today, its newest device list above all.
         let renews = plan.refresh || !plan.removes.is_empty() || self.has_pending_removes();
         let parameters = if renews {
@@ -114,22 +169,11 @@ impl Group {
             .stage_commit(&self.provider)
             .map_err(MlsError::invalid)?;
         let (commit, welcome, info) = bundle.into_contents();
-        let pending = self
-            .group
-            .pending_commit()
-            .ok_or_else(|| MlsError::Internal("no pending commit".into()))?;
-        let next_tree = pending
-            .export_ratchet_tree(self.provider.crypto(), tree)
-            .map_err(MlsError::internal)?
-            .ok_or_else(|| MlsError::Internal("a commit of our own without a tree".into()))?;
         let info = info.ok_or_else(|| MlsError::Internal("a commit without group info".into()))?;
-        Ok(OwnCommit {
+        Ok(HubCommit {
             commit: commit.to_bytes().map_err(MlsError::internal)?,
             welcome: welcome.map(|welcome| encode(&welcome)).transpose()?,
-            next: PublicState {
-                group_info: encode(&info)?,
-                ratchet_tree: encode(&next_tree)?,
-            },
+            group_info: encode(&info)?,
         })
     }
 

@@ -177,9 +177,11 @@ impl Group {
     /// # Errors
     /// [`MlsError::Internal`] only.
     pub fn merge(&mut self, commit: StagedGroupCommit) -> Result<(), MlsError> {
-        self.group
-            .merge_staged_commit(&self.provider, *commit.staged)
-            .map_err(MlsError::internal)
+        let touched = commit.facts.touched(self.group.public_group().treesync());
+        self.provider.expect_touched(Some(touched));
+        let merged = self.group.merge_staged_commit(&self.provider, *commit.staged);
+        self.provider.expect_touched(None);
+        merged.map_err(MlsError::internal)
     }
 }
 

@@ -1,6 +1,7 @@
 //! OpenMLS's cryptography on aws-lc-rs.
 
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use openmls_traits::crypto::OpenMlsCrypto;
@@ -11,6 +12,7 @@ use openmls_traits::types::{
 use tls_codec::SecretVLBytes;
 use zeroize::Zeroizing;
 
+use super::leaf_hashes::LeafHashes;
 use super::primitives::{self, expand};
 use super::{hpke, kem, signature};
 
@@ -23,6 +25,8 @@ use super::{hpke, kem, signature};
 pub struct Crypto {
     seed: Option<Zeroizing<[u8; 32]>>,
     signature_keys: AtomicU64,
+    /// Leaves that were hashed.
+    leaves: Arc<LeafHashes>,
 }
 
 impl Crypto {
@@ -32,17 +36,24 @@ impl Crypto {
         Self {
             seed: Some(seed),
             signature_keys: AtomicU64::new(0),
+            leaves: Arc::default(),
         }
     }
 
     /// Cryptography for those who check only: whatever needs a fresh key fails with
     /// [`CryptoError::InsufficientRandomness`].
     #[must_use]
-    pub const fn without_randomness() -> Self {
+    pub fn without_randomness() -> Self {
         Self {
             seed: None,
             signature_keys: AtomicU64::new(0),
+            leaves: Arc::default(),
         }
+    }
+
+    /// Goes on with the memory of an earlier one. It holds hashes, which depend on no seed.
+    pub(super) fn remember_as(&mut self, earlier: &Self) {
+        self.leaves = Arc::clone(&earlier.leaves);
     }
 
     fn seed(&self) -> Result<&[u8; 32], CryptoError> {
@@ -114,7 +125,7 @@ impl OpenMlsCrypto for Crypto {
     }
 
     fn hash(&self, hash: HashType, data: &[u8]) -> Result<Vec<u8>, CryptoError> {
-        Ok(primitives::hash(hash, &[data]))
+        Ok(self.leaves.hash(hash, data))
     }
 
     fn aead_encrypt(

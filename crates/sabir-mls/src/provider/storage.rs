@@ -5,15 +5,19 @@
 //! crash finds either the old epoch or the new one. Implementing `StorageProvider` gives `PublicStorageProvider`,
 //! which the observer needs, as well.
 
+mod cbor;
 mod codec;
 mod openmls;
 mod packed;
+mod pieces;
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::Bound;
 
 use self::codec::{Table, decode, encode};
+pub(crate) use self::pieces::Touched;
 use crate::rows::{RowChanges, Rows, wipe};
 
 /// Why a row could not be written or read. The number is the row's table.
@@ -37,6 +41,8 @@ pub struct Overlay(RefCell<State>);
 struct State {
     base: Rows,
     changes: RowChanges,
+    /// What the tree that is written next differs in from the one that is there.
+    touched: Option<Touched>,
 }
 
 impl Overlay {
@@ -46,6 +52,7 @@ impl Overlay {
         Self(RefCell::new(State {
             base: rows,
             changes: RowChanges::default(),
+            touched: None,
         }))
     }
 
@@ -85,9 +92,95 @@ impl Overlay {
     }
 
     fn put<V: serde::Serialize>(&self, table: Table, key: Vec<u8>, value: &V) -> Result<(), StorageError> {
-        let value = encode(table, value)?;
-        self.0.borrow_mut().changes.put(key, value);
+        let value = encode(table, value, 0, None)?;
+        self.0.borrow_mut().changes.put(key, value.bytes);
         Ok(())
+    }
+
+    /// Says what the tree that is written next differs in from the one that is there; `None`: in anything.
+    pub(crate) fn expect(&self, touched: Option<Touched>) {
+        self.0.borrow_mut().touched = touched;
+    }
+
+    /// Writes those rows of a value in pieces that are not there already.
+    fn put_pieces<V: serde::Serialize>(
+        &self,
+        table: Table,
+        prefix: &[u8],
+        value: &V,
+    ) -> Result<(), StorageError> {
+        let (mut gone, touched, expected) = {
+            let state = self.0.borrow();
+            let keys: BTreeSet<Vec<u8>> = state.keys_under(prefix).into_iter().collect();
+            let touched = state.touched.clone();
+            let pieces = keys.iter().filter(|_| touched.is_none());
+            let len: usize = pieces.filter_map(|key| state.get(key)).map(<[u8]>::len).sum();
+            (keys, touched, len.saturating_add(len / 8))
+        };
+        let encoded = encode(table, value, expected, touched.as_ref())?;
+        let rows = pieces::split(&encoded).ok_or(StorageError::Encode(table as u8))?;
+        debug_assert!(touched.is_none() || self.spared_rows_stay(table, prefix, value, &rows));
+        for (suffix, piece) in rows {
+            let key = [prefix, &suffix].concat();
+            let known = gone.remove(&key);
+            if touched.is_some() && piece.is_empty() {
+                if known {
+                    continue;
+                }
+                return Err(StorageError::Encode(table as u8));
+            }
+            let mut state = self.0.borrow_mut();
+            if state.get(&key) != Some(piece) {
+                state.changes.put(key, piece.to_vec());
+            }
+        }
+        for key in gone {
+            self.remove(key);
+        }
+        Ok(())
+    }
+
+    /// Whether the rows that were spared are those of the whole value.
+    fn spared_rows_stay<V: serde::Serialize>(
+        &self,
+        table: Table,
+        prefix: &[u8],
+        value: &V,
+        rows: &[(pieces::Suffix, &[u8])],
+    ) -> bool {
+        let Ok(whole) = encode(table, value, 0, None) else {
+            return false;
+        };
+        let state = self.0.borrow();
+        pieces::split(&whole).is_some_and(|whole| {
+            whole.len() == rows.len()
+                && whole.iter().zip(rows).all(|((suffix, whole), (_, piece))| {
+                    whole == piece || state.get(&[prefix, suffix].concat()) == Some(*whole)
+                })
+        })
+    }
+
+    /// A value in pieces.
+    fn get_pieces<V: serde::de::DeserializeOwned>(
+        &self,
+        table: Table,
+        prefix: &[u8],
+    ) -> Result<Option<V>, StorageError> {
+        let state = self.0.borrow();
+        let keys = state.keys_under(prefix);
+        if keys.is_empty() {
+            return Ok(None);
+        }
+        let pieces: Vec<&[u8]> = keys.iter().filter_map(|key| state.get(key)).collect();
+        decode(table, &pieces.concat()).map(Some)
+    }
+
+    /// Removes every row whose key begins with `prefix`.
+    fn remove_under(&self, prefix: &[u8]) {
+        let keys = self.0.borrow().keys_under(prefix);
+        for key in keys {
+            self.remove(key);
+        }
     }
 
     fn get<V: serde::de::DeserializeOwned>(

@@ -7,6 +7,8 @@ use sabir_mls::keys::sha256;
 use sabir_mls::observer::{Observed, Observer};
 use sabir_mls::rows::Rows;
 use sabir_mls::{CommitFacts, Device, Judge, MlsError, key_package};
+use sabir_wire::codec::Decode as _;
+use sabir_wire::mls::RatchetTree;
 
 use super::forge::Forge;
 use super::rogue::{Leaf, Made, Rogue};
@@ -260,7 +262,9 @@ fn accept(hub: &mut Observer, forge: &Forge, commit: &OwnCommit) -> Result<(), M
     };
     staged.facts.require_verified()?;
     hub.check_group_info(&staged, &commit.next.group_info)?;
-    hub.merge(*staged, Some(&commit.next.ratchet_tree))
+    let tree = RatchetTree::from_bytes(&commit.next.ratchet_tree).unwrap();
+    hub.check_tree(&staged, &tree)?;
+    hub.merge(*staged)
 }
 
 fn first(forge: &Forge) -> Device {

@@ -287,9 +287,9 @@ impl Life {
         let judge = self.world.judge();
         match self.observer.stage(&commit.commit, &judge, &Replace).unwrap() {
             Observed::Commit(staged) => {
-                self.observer
-                    .merge(*staged, Some(&commit.next.ratchet_tree))
-                    .unwrap();
+                let tree = RatchetTree::from_bytes(&commit.next.ratchet_tree).unwrap();
+                self.observer.check_tree(&staged, &tree).unwrap();
+                self.observer.merge(*staged).unwrap();
             }
             Observed::Proposal(_) => panic!("a commit"),
         }

@@ -43,6 +43,15 @@ pub(super) struct Changes {
 }
 
 impl Changes {
+    /// Whether nobody comes, goes or changes, and the state stays.
+    pub(super) fn are_none(&self) -> bool {
+        self.moves.is_empty()
+            && self.removes.is_empty()
+            && self.adds.is_empty()
+            && self.joiner.is_none()
+            && self.components.is_empty()
+    }
+
     pub(super) fn of(state: &RoomState, asked: Asked) -> Result<Self, Refusal> {
         let mut next = state.clone();
         let mut updates: Vec<(By, ParticipantListUpdate)> = Vec::new();

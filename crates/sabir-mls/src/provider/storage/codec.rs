@@ -1,12 +1,15 @@
 //! How keys and values become bytes.
 //!
-//! A value is one version byte and then CBOR, [packed](super::packed). CBOR is self-describing, so that fields OpenMLS
-//! adds with a default still decode. A key is a table's tag and the CBOR of what addresses the row.
+//! A value is one version byte and then [CBOR](super::cbor) whose byte strings are [packed](super::packed). CBOR is
+//! self-describing, so that fields OpenMLS adds with a default still decode. A key is a table's tag and the CBOR of what
+//! addresses the row.
 
 use openmls_traits::storage::{CURRENT_VERSION, Key};
 
 use zeroize::Zeroize as _;
 
+use super::cbor::{self, Encoded};
+use super::pieces::Touched;
 use super::{StorageError, packed};
 
 /// Version of the value encoding below, the first byte of every value.
@@ -69,14 +72,13 @@ pub(super) fn key_part<K: Key<CURRENT_VERSION>>(table: Table, part: &K) -> Resul
     minicbor_serde::to_vec(part).map_err(|_| StorageError::Encode(table as u8))
 }
 
-pub(super) fn encode<V: serde::Serialize>(table: Table, value: &V) -> Result<Vec<u8>, StorageError> {
-    let failed = || StorageError::Encode(table as u8);
-    let mut cbor = minicbor_serde::to_vec(value).map_err(|_| failed())?;
-    let mut out = Vec::with_capacity(cbor.len().saturating_add(1));
-    out.push(ENVELOPE);
-    let packed = packed::pack(&cbor, &mut out);
-    table.wipe(&mut cbor);
-    packed.map(|()| out).ok_or_else(failed)
+pub(super) fn encode<V: serde::Serialize + ?Sized>(
+    table: Table,
+    value: &V,
+    expected: usize,
+    touched: Option<&Touched>,
+) -> Result<Encoded, StorageError> {
+    cbor::encode(&[ENVELOPE], value, expected, touched).ok_or(StorageError::Encode(table as u8))
 }
 
 pub(super) fn decode<V: serde::de::DeserializeOwned>(table: Table, bytes: &[u8]) -> Result<V, StorageError> {

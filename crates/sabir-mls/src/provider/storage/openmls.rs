@@ -44,10 +44,6 @@ impl StorageProvider<CURRENT_VERSION> for Overlay {
         read mls_group_join_config<K: GroupId, V: MlsGroupJoinConfig> JoinConfig;
         delete delete_group_config<K: GroupId> JoinConfig;
 
-        write write_tree<K: GroupId, V: TreeSync> Tree;
-        read tree<K: GroupId, V: TreeSync> Tree;
-        delete delete_tree<K: GroupId> Tree;
-
         write write_interim_transcript_hash<K: GroupId, V: InterimTranscriptHash> InterimTranscriptHash;
         read interim_transcript_hash<K: GroupId, V: InterimTranscriptHash> InterimTranscriptHash;
         delete delete_interim_transcript_hash<K: GroupId> InterimTranscriptHash;
@@ -99,6 +95,28 @@ impl StorageProvider<CURRENT_VERSION> for Overlay {
         write write_psk<K: PskId, V: PskBundle> Psk;
         read psk<V: PskBundle, K: PskId> Psk;
         delete delete_psk<K: PskId> Psk;
+    }
+
+    // The tree is kept in pieces, of which a commit changes few.
+
+    fn write_tree<K: traits::GroupId<CURRENT_VERSION>, V: traits::TreeSync<CURRENT_VERSION>>(
+        &self,
+        group: &K,
+        tree: &V,
+    ) -> Result<(), StorageError> {
+        self.put_pieces(Table::Tree, &row_key(Table::Tree, group, &[])?, tree)
+    }
+
+    fn tree<K: traits::GroupId<CURRENT_VERSION>, V: traits::TreeSync<CURRENT_VERSION>>(
+        &self,
+        group: &K,
+    ) -> Result<Option<V>, StorageError> {
+        self.get_pieces(Table::Tree, &row_key(Table::Tree, group, &[])?)
+    }
+
+    fn delete_tree<K: traits::GroupId<CURRENT_VERSION>>(&self, group: &K) -> Result<(), StorageError> {
+        self.remove_under(&row_key(Table::Tree, group, &[])?);
+        Ok(())
     }
 
     // The key pairs of one epoch and leaf are one row.

@@ -1,35 +1,12 @@
 //! Byte strings where serde wrote arrays of small numbers.
 //!
 //! OpenMLS serialises most keys, hashes and certificates as sequences of `u8`, which takes CBOR two bytes for most of
-//! them. Such arrays become byte strings under tag 64 (typed array of `uint8`, RFC 8746 §2.1) on the way to storage
-//! and arrays again on the way back, so serde sees exactly what it wrote. That halves the tree of a large room.
+//! them. The [writer](super::cbor) makes them byte strings under tag 64 (typed array of `uint8`, RFC 8746 §2.1); here they
+//! become arrays again, so serde sees exactly what it wrote. That halves the tree of a large room.
 //!
-//! Both ways walk over the heads of data items and need not know how items nest.
+//! The way back walks over the heads of data items and need not know how items nest.
 
-/// Replaces arrays of integers from 0 to 255 by tagged byte strings. `None` when `cbor` is not what serde writes.
-pub(super) fn pack(cbor: &[u8], out: &mut Vec<u8>) -> Option<()> {
-    let mut rest = cbor;
-    while !rest.is_empty() {
-        let (head, after) = Head::read(rest)?;
-        if head.major == ARRAY
-            && let Some((bytes, after)) = small_numbers(head.argument, after)
-        {
-            out.extend_from_slice(&UINT8_ARRAY);
-            Head {
-                major: BYTES,
-                argument: head.argument,
-            }
-            .write(out);
-            out.extend_from_slice(&bytes);
-            rest = after;
-        } else {
-            rest = copy_item(head, rest, after, out)?;
-        }
-    }
-    Some(())
-}
-
-/// Undoes [`pack`]. `None` when `packed` is not what [`pack`] writes.
+/// Spells byte strings under tag 64 as arrays of numbers. `None` when `packed` is not what the writer writes.
 pub(super) fn unpack(packed: &[u8]) -> Option<Vec<u8>> {
     let mut out = Vec::with_capacity(packed.len().saturating_mul(2));
     let mut rest = packed;
@@ -61,18 +38,19 @@ pub(super) fn unpack(packed: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// Tag 64.
-const UINT8_ARRAY: [u8; 2] = [0xd8, 0x40];
+pub(super) const UINT8_ARRAY: [u8; 2] = [0xd8, 0x40];
 
 /// Major types of RFC 8949 §3.1.
-const BYTES: u8 = 2;
-const TEXT: u8 = 3;
-const ARRAY: u8 = 4;
+pub(super) const BYTES: u8 = 2;
+pub(super) const TEXT: u8 = 3;
+pub(super) const ARRAY: u8 = 4;
+pub(super) const MAP: u8 = 5;
 
 /// The first bytes of a data item: its major type and its argument.
 #[derive(Clone, Copy)]
-struct Head {
-    major: u8,
-    argument: u64,
+pub(super) struct Head {
+    pub(super) major: u8,
+    pub(super) argument: u64,
 }
 
 impl Head {
@@ -98,7 +76,7 @@ impl Head {
         Some((Self { major, argument }, rest))
     }
 
-    fn write(self, out: &mut Vec<u8>) {
+    pub(super) fn write(self, out: &mut Vec<u8>) {
         let major = self.major << 5;
         let [a, b, c, d, e, f, g, h] = self.argument.to_be_bytes();
         match self.argument {
@@ -122,27 +100,6 @@ fn copy_item<'a>(head: Head, item: &'a [u8], after: &'a [u8], out: &mut Vec<u8>)
     Some(rest)
 }
 
-/// The next `count` items when they are integers from 0 to 255 in shortest form, and what follows.
-///
-/// One or two items are left alone: the tag would cost more than it saves.
-fn small_numbers(count: u64, items: &[u8]) -> Option<(Vec<u8>, &[u8])> {
-    let count = usize::try_from(count)
-        .ok()
-        .filter(|n| (3..=items.len()).contains(n))?;
-    let mut bytes = Vec::with_capacity(count);
-    let mut rest = items;
-    for _ in 0..count {
-        (bytes, rest) = match rest {
-            [direct @ 0..=23, rest @ ..] | [24, direct @ 24..=255, rest @ ..] => {
-                bytes.push(*direct);
-                (bytes, rest)
-            }
-            _ => return None,
-        };
-    }
-    Some((bytes, rest))
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
@@ -150,21 +107,38 @@ mod tests {
 
     use proptest::prelude::*;
 
+    use super::super::cbor::encode;
+    use super::super::pieces::split;
     use super::*;
 
     #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
     enum Tree {
         Blank,
         Bytes(Vec<u8>),
+        Fixed([u8; 5], char, ()),
         Wide(Vec<u32>, i64, Option<bool>),
         Named { text: String, map: BTreeMap<u8, Tree> },
         Nodes(Vec<Tree>),
+    }
+
+    /// A value whose lists are told apart.
+    #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+    struct Outer {
+        inner: Inner,
+        hash: Vec<u8>,
+    }
+
+    #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+    struct Inner {
+        leaves: Vec<Tree>,
+        parents: Vec<Tree>,
     }
 
     fn tree() -> impl Strategy<Value = Tree> {
         let leaf = prop_oneof![
             Just(Tree::Blank),
             proptest::collection::vec(any::<u8>(), 0..300).prop_map(Tree::Bytes),
+            (any::<[u8; 5]>(), any::<char>()).prop_map(|(fixed, char)| Tree::Fixed(fixed, char, ())),
             (
                 proptest::collection::vec(0..600u32, 0..8),
                 any::<i64>(),
@@ -184,29 +158,57 @@ mod tests {
         })
     }
 
+    fn outer() -> impl Strategy<Value = Outer> {
+        let list = || proptest::collection::vec(tree(), 0..12);
+        (list(), list(), proptest::collection::vec(any::<u8>(), 0..40)).prop_map(|(leaves, parents, hash)| {
+            Outer {
+                inner: Inner { leaves, parents },
+                hash,
+            }
+        })
+    }
+
     proptest! {
         #[test]
-        fn what_is_packed_unpacks_to_the_same_bytes(tree in tree()) {
+        fn what_is_written_is_read_as_plain_cbor(tree in tree()) {
+            let written = encode(&[], &tree, 0, None).unwrap();
             let cbor = minicbor_serde::to_vec(&tree).unwrap();
-            let mut packed = Vec::new();
-            pack(&cbor, &mut packed).unwrap();
-            let unpacked = unpack(&packed).unwrap();
+            let unpacked = unpack(&written.bytes).unwrap();
             prop_assert_eq!(&unpacked, &cbor);
             prop_assert_eq!(minicbor_serde::from_slice::<Tree>(&unpacked).unwrap(), tree);
-            prop_assert!(packed.len() <= cbor.len());
+        }
+
+        #[test]
+        fn pieces_make_the_whole(value in outer(), place in any::<usize>()) {
+            let written = encode(&[7], &value, 9, None).unwrap();
+            let pieces = split(&written).unwrap();
+            prop_assert!(pieces.is_sorted_by(|(a, _), (b, _)| a < b), "the keys keep the order");
+            let whole: Vec<&[u8]> = pieces.iter().map(|(_, piece)| *piece).collect();
+            prop_assert_eq!(whole.concat(), &written.bytes[..]);
+            let unpacked = unpack(&written.bytes[1..]).unwrap();
+            prop_assert_eq!(minicbor_serde::from_slice::<Outer>(&unpacked).unwrap(), value.clone());
+
+            let mut other = value;
+            if !other.inner.leaves.is_empty() {
+                let place = place % other.inner.leaves.len();
+                other.inner.leaves[place] = Tree::Bytes(vec![9; 500]);
+                let written = encode(&[7], &other, 0, None).unwrap();
+                let changed = split(&written).unwrap();
+                prop_assert_eq!(changed.len(), pieces.len());
+                let differ = pieces.iter().zip(&changed).filter(|(a, b)| a != b).count();
+                prop_assert_eq!(differ, 1, "one element changes one piece");
+            }
         }
 
         #[test]
         fn arbitrary_bytes_do_no_harm(bytes in proptest::collection::vec(any::<u8>(), 0..80)) {
             let _ = unpack(&bytes);
-            let _ = pack(&bytes, &mut Vec::new());
         }
     }
 
     #[test]
     fn bytes_take_a_byte() {
-        let mut packed = Vec::new();
-        pack(&minicbor_serde::to_vec(vec![0xabu8; 100]).unwrap(), &mut packed).unwrap();
+        let packed = encode(&[], &vec![0xab_u8; 100], 0, None).unwrap().bytes;
         assert_eq!(packed[..4], [0xd8, 0x40, 0x58, 100]);
         assert_eq!(packed.len(), 104);
     }
