@@ -2,7 +2,7 @@
 
 use rand_core::CryptoRng;
 use sabir_mls::app_data::ComponentRules;
-use sabir_mls::group::{CommitPlan, OwnCommit, PublicState};
+use sabir_mls::group::{CommitPlan, HubCommit, PublicState};
 use sabir_wire::codec::{Decode, DecodeError, Encode};
 use sabir_wire::mls::{GroupInfo, MlsMessage, RatchetTree, Welcome};
 use sabir_wire::protocol::{
@@ -30,7 +30,7 @@ impl Conversation {
         rng: &mut dyn CryptoRng,
     ) -> Result<(), ConversationError> {
         let rules: &dyn ComponentRules = &RoomRules;
-        let commit = self.group.commit(cx.device, plan, rules, rng)?;
+        let commit = self.group.commit_leaving_tree(cx.device, plan, rules, rng)?;
         self.record.work = Work::Commit {
             request: bundle(&commit)?.to_bytes(),
             accepted: false,
@@ -163,15 +163,18 @@ impl Conversation {
 }
 
 /// The request that carries a commit.
-pub(super) fn bundle(commit: &OwnCommit) -> Result<UpdateRequest, ConversationError> {
+///
+/// draft-mahy-mls-ratchet-tree-options-03 §3: the hub follows the tree by itself, and the GroupInfo, which names the
+/// tree's hash, shows it that both have one. The tree of a thousand members is larger than a megabyte.
+pub(super) fn bundle(commit: &HubCommit) -> Result<UpdateRequest, ConversationError> {
     let internal = |error: DecodeError| ConversationError::Internal(error.to_string());
-    let (group_info, ratchet_tree) = options(&commit.next)?;
+    let group_info = GroupInfo::from_bytes(&commit.group_info).map_err(internal)?;
     let welcome = commit.welcome.as_deref().map(Welcome::from_bytes);
     let bundle = HandshakeBundle::Commit {
         message: Box::new(MlsMessage::from_bytes(&commit.commit).map_err(internal)?),
         welcome: welcome.transpose().map_err(internal)?,
-        group_info: Box::new(group_info),
-        ratchet_tree,
+        group_info: Box::new(GroupInfoOption::Full(group_info)),
+        ratchet_tree: RatchetTreeOption::DistributionService,
     };
     Ok(UpdateRequest { bundle })
 }

@@ -2,7 +2,7 @@
 //! checked and opened, and the commit.
 
 use rand_core::CryptoRng;
-use sabir_mls::group::{ExternalPlan, GroupInfoView, OwnCommit, join_external_with};
+use sabir_mls::group::{ExternalPlan, GroupInfoView, HubCommit, join_external_with};
 use sabir_mls::identity::{ClientCredential, CredentialError, Freshness, ServerCredential};
 use sabir_mls::suite;
 use sabir_wire::codec::{Decode, Encode};
@@ -142,7 +142,7 @@ pub(super) fn enter(
     opened: &Opened,
     tolerated: &[Vec<u8>],
     rng: &mut dyn CryptoRng,
-) -> Result<(Entered, OwnCommit), ConversationError> {
+) -> Result<(Entered, HubCommit), ConversationError> {
     let view = GroupInfoView {
         group_info: &opened.group_info,
         ratchet_tree: &opened.ratchet_tree,
@@ -154,5 +154,5 @@ pub(super) fn enter(
     };
     let joined = join_external_with(cx.device, view, plan, &judge(cx), &RoomRules, rng)?;
     let entered = check(cx, room, joined.group, tolerated)?;
-    Ok((entered, joined.commit))
+    Ok((entered, joined.commit.into()))
 }
