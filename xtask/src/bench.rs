@@ -3,6 +3,7 @@
 //! Each kind is a module of its own. They print figures on standard output and everything else on standard error, so
 //! that `--json` can be read by programs.
 
+mod hub;
 mod load;
 mod peers;
 
@@ -11,13 +12,14 @@ use std::path::PathBuf;
 use crate::repo::Repo;
 
 const USAGE: &str = "hint: cargo xtask bench load [--workload 1to1|low|group] [--secs N] [--json] | cargo xtask bench peers \
-                     [--secs N] [--rounds N] [--json]";
+                     [--secs N] [--rounds N] [--json] | cargo xtask bench hub [--members N] [--json]";
 
 /// Runs the measurement that the first argument names. `Ok(false)` is one that found something wrong.
 pub(crate) fn run(arguments: &[String]) -> Result<bool, String> {
     match arguments.split_first() {
         Some((what, rest)) if what == "load" => load::run(&Repo::find()?, &load::Options::parse(rest)?),
         Some((what, rest)) if what == "peers" => peers::run(&Repo::find()?, &peers::Options::parse(rest)?),
+        Some((what, rest)) if what == "hub" => hub::run(&Repo::find()?, &hub::Options::parse(rest)?),
         Some((other, _)) => Err(format!("unknown measurement `{other}`\n{USAGE}")),
         None => Err(format!("which measurement?\n{USAGE}")),
     }

@@ -45,6 +45,8 @@ usage: cargo xtask <command>
                   two providers, built as they are shipped, under load; one line for each workload
   bench peers [--secs N] [--rounds N] [--json]
                   ejabberd and Prosody, installed where they are missing, under the same loads; with ratios
+  bench hub [--members N] [--json]
+                  a hub's engine alone: commits in a room of a thousand, unless told otherwise
   layers          edges between crates, homes of libraries, purity of the pure crates
   tidy            file sizes, spec citations against docs/specs.md, links, leftovers
   deny            licences, banned crates, sources, size of the lock file
