@@ -14,14 +14,22 @@ impl Binaries {
     /// # Errors
     /// [`TownError::NotBuilt`] where `sabird` or `sabir` is missing there.
     pub fn beside_this() -> Result<Self, TownError> {
-        let this = std::env::current_exe().map_err(TownError::io("finding this program"))?;
-        let folder = this.parent().unwrap_or(Path::new("."));
-        let folder = if folder.ends_with("deps") {
-            folder.parent().unwrap_or(folder)
-        } else {
-            folder
+        Self::in_folder(&own_folder()?)
+    }
+
+    /// As [`Binaries::beside_this`], where nobody asks for the client.
+    ///
+    /// # Errors
+    /// [`TownError::NotBuilt`] where `sabird` is missing there.
+    pub fn provider_beside_this() -> Result<Self, TownError> {
+        let binaries = Self {
+            folder: own_folder()?,
         };
-        Self::in_folder(folder)
+        if binaries.sabird().is_file() {
+            Ok(binaries)
+        } else {
+            Err(TownError::NotBuilt(binaries.sabird()))
+        }
     }
 
     /// The binaries in a folder.
@@ -51,4 +59,15 @@ impl Binaries {
     pub fn sabir(&self) -> PathBuf {
         self.folder.join("sabir")
     }
+}
+
+fn own_folder() -> Result<PathBuf, TownError> {
+    let this = std::env::current_exe().map_err(TownError::io("finding this program"))?;
+    let folder = this.parent().unwrap_or(Path::new("."));
+    let folder = if folder.ends_with("deps") {
+        folder.parent().unwrap_or(folder)
+    } else {
+        folder
+    };
+    Ok(folder.to_owned())
 }

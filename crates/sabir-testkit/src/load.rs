@@ -1,39 +1,109 @@
-//! The load generator: pairs of real clients' engines over two real providers, without disks of their own.
+//! The load generator: prepared messages of real clients' engines, through two real providers.
 //!
-//! Each pair is a sender at a.example and a receiver at b.example in a direct room. Clients keep nothing on disk,
-//! so that what is measured is the providers: TLS, fsync before each answer on both, fan-out, event streams.
+//! ```text
+//!   engines --encrypt--> shots --senders, by window or pace--> sabird a.example --> sabird b.example
+//!                          |                                        |                    |
+//!                          +--<-- compared byte by byte <-- lanes: an event stream for each device
+//!   engines <--decrypted, franks verified, after the clock-- one copy of each message
+//! ```
+//!
+//! Two processes, TLS 1.3 and HTTP/2 between everything, an fsync before each answer on both. The generator shares the
+//! machine with what it measures, so it does while the clock runs only what must happen then: messages are encrypted
+//! before, and decrypted after.
+//!
+//! What is checked, of every message: each device that should have it got it once, under cursors without a gap, in the
+//! same order as the others of its room, in the same bytes; and a member's engine decrypts those bytes and finds
+//! identity and frank in order. Anything else is an error.
+//!
+//! The workloads are those of the other servers' figures: see docs/performance.md.
 
 mod client;
 mod figures;
+mod lane;
+mod member;
+mod scene;
+mod shots;
+mod volley;
 
-pub use figures::{Figures, print};
+pub use figures::Figures;
 
-use std::sync::Arc;
-use std::time::{Duration, Instant};
-
-use tokio::sync::mpsc;
+use std::time::Duration;
 
 use crate::{Town, TownError};
-use client::{LoadClient, Pair};
-use figures::{Usage, percentile};
 
-/// What to do.
-#[derive(Debug, Clone, Copy)]
-pub struct Plan {
-    /// Pairs of people.
-    pub pairs: usize,
-    /// Messages each sender sends at full speed.
-    pub messages: usize,
-    /// Messages sent one at a time, for latency.
-    pub pings: usize,
+/// Both providers of a run.
+pub(crate) const DOMAINS: [&str; 2] = ["a.example", "b.example"];
+
+/// What is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Workload {
+    /// Pairs, each a sender at `a.example` and a receiver at `b.example`, at full speed. A delivery is a message that
+    /// reached its receiver.
+    OneToOne,
+    /// One such pair, at a leisurely pace, for latency.
+    Low,
+    /// A room at `a.example` with people of both providers in turn, a few of them sending at full speed. A delivery is
+    /// a message that reached one of its people; the sender is one of them.
+    Group,
 }
 
-impl Default for Plan {
-    fn default() -> Self {
+impl Workload {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::OneToOne, Self::Low, Self::Group];
+
+    /// What it is called.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::OneToOne => "1to1",
+            Self::Low => "low",
+            Self::Group => "group",
+        }
+    }
+
+    /// The one of that name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|workload| workload.name() == name)
+    }
+}
+
+/// How much of it.
+#[derive(Debug, Clone, Copy)]
+pub struct Plan {
+    /// What is done.
+    pub workload: Workload,
+    /// How long the clock runs.
+    pub time: Duration,
+    /// Pairs of people; people of a group.
+    pub people: usize,
+    /// Those of a group who send.
+    pub senders: usize,
+    /// Messages of each sender that have not arrived everywhere; `None`: they are sent at a pace.
+    pub window: Option<usize>,
+    /// Messages of each sender before the clock starts.
+    pub warm_up: usize,
+}
+
+/// Messages per second at the leisurely pace.
+pub const PACE: u32 = 50;
+
+impl Plan {
+    /// The workload in the size of the other servers' figures.
+    #[must_use]
+    pub fn new(workload: Workload, time: Duration) -> Self {
+        let (people, senders, window) = match workload {
+            Workload::OneToOne => (10, 10, Some(32)),
+            Workload::Low => (1, 1, None),
+            Workload::Group => (50, 4, Some(4)),
+        };
         Self {
-            pairs: 32,
-            messages: 200,
-            pings: 100,
+            workload,
+            time,
+            people,
+            senders,
+            window,
+            warm_up: if window.is_some() { 400 } else { 10 },
         }
     }
 }
@@ -41,66 +111,31 @@ impl Default for Plan {
 /// Runs the plan against two providers of this machine.
 ///
 /// # Errors
-/// [`TownError`].
+/// [`TownError`]; [`TownError::Wrong`] where a message was lost, came twice, came altered or does not verify.
 pub fn run(plan: Plan) -> Result<Figures, TownError> {
-    let town = Town::quiet(&["a.example", "b.example"])?;
+    let town = Town::of_providers(&DOMAINS)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
         .map_err(TownError::io("starting a runtime"))?;
-    runtime.block_on(measure(&town, plan))
+    runtime.block_on(Box::pin(measure(&town, plan)))
 }
 
 async fn measure(town: &Town, plan: Plan) -> Result<Figures, TownError> {
-    let idle = [
-        town.provider("a.example")?.resident_kib()?,
-        town.provider("b.example")?.resident_kib()?,
-    ];
-    let mut pairs = Vec::new();
-    for number in 0..plan.pairs {
-        pairs.push(open_pair(town, number).await?);
-    }
-    let mut pings = Vec::new();
-    if let Some(pair) = pairs.first_mut() {
-        for _ in 0..plan.pings {
-            pings.push(pair.ping().await?);
-            tokio::time::sleep(Duration::from_millis(5)).await;
+    let mut scenes = scene::build(town, plan).await?;
+    let warm = volley::fire(town, &plan, &mut scenes, volley::Clock::None, plan.warm_up).await?;
+    let each = match plan.window {
+        // For a speed half as high again as that of the warm-up: whoever runs out of messages ends the clock.
+        Some(_) => {
+            let sent = warm.sent.saturating_mul(3) / plan.senders.saturating_mul(2).max(1);
+            let times = plan.time.as_millis().div_ceil(warm.took.as_millis().max(1));
+            sent.saturating_mul(usize::try_from(times).unwrap_or(usize::MAX))
         }
-    }
-    pings.sort();
-    let before = Usage::read(town)?;
-    let started = Instant::now();
-    let (done, mut finished) = mpsc::unbounded_channel();
-    for pair in pairs {
-        let done = done.clone();
-        tokio::spawn(async move {
-            // The receiver of this channel outlives all senders.
-            let _ = done.send(Box::pin(pair.flood(plan.messages)).await);
-        });
-    }
-    drop(done);
-    let mut delivered = 0_usize;
-    while let Some(count) = finished.recv().await {
-        delivered = delivered.saturating_add(count?);
-    }
-    let elapsed = started.elapsed();
-    let after = Usage::read(town)?;
-    Ok(Figures {
-        pairs: plan.pairs,
-        delivered,
-        seconds: elapsed.as_secs_f64(),
-        cpu_seconds: after.cpu_seconds - before.cpu_seconds,
-        ping_p50: percentile(&pings, 50),
-        ping_p99: percentile(&pings, 99),
-        idle_kib: idle,
-        loaded_kib: after.resident_kib,
-    })
-}
-
-async fn open_pair(town: &Town, number: usize) -> Result<Pair, TownError> {
-    let (sender, _) = LoadClient::create(town, "a.example", &format!("sender{number}")).await?;
-    let (receiver, mut disk) = LoadClient::create(town, "b.example", &format!("receiver{number}")).await?;
-    let anchors = Arc::new(client::anchors(&[&sender, &receiver]).await?);
-    Pair::open(sender, receiver, &mut disk, anchors).await
+        None => usize::try_from(plan.time.as_millis() * u128::from(PACE) / 1000).unwrap_or(usize::MAX),
+    };
+    let each = each.saturating_add(plan.warm_up);
+    volley::fire(town, &plan, &mut scenes, volley::Clock::For(plan.time), each)
+        .await
+        .map(|measured| measured.figures)
 }

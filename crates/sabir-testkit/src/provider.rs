@@ -108,7 +108,7 @@ impl Provider {
     /// # Errors
     /// [`TownError`] where it does not run.
     pub fn resident_kib(&self) -> Result<u64, TownError> {
-        let status = self.proc_file("status")?;
+        let status = proc_file(self.running()?, "status")?;
         let line = status
             .lines()
             .find_map(|line| line.strip_prefix("VmRSS:"))
@@ -125,25 +125,12 @@ impl Provider {
     /// # Errors
     /// [`TownError`] where it does not run.
     pub fn cpu_seconds(&self) -> Result<f64, TownError> {
-        let stat = self.proc_file("stat")?;
-        // The name in parentheses may hold spaces; user and system time are the 12th and 13th field after it.
-        let fields = stat.rsplit_once(')').map(|(_, rest)| rest).unwrap_or_default();
-        let ticks: f64 = fields
-            .split_whitespace()
-            .skip(11)
-            .take(2)
-            .filter_map(|field| field.parse::<f64>().ok())
-            .sum();
-        // The kernel counts in hundredths of a second towards programs.
-        Ok(ticks / 100.0)
+        cpu_seconds_of(self.running()?)
     }
 
-    fn proc_file(&self, name: &str) -> Result<String, TownError> {
-        let pid = self
-            .pid()
-            .ok_or_else(|| TownError::Wrong(format!("{} does not run", self.domain)))?;
-        std::fs::read_to_string(format!("/proc/{pid}/{name}"))
-            .map_err(TownError::io(format!("reading /proc/{pid}/{name}")))
+    fn running(&self) -> Result<u32, TownError> {
+        self.pid()
+            .ok_or_else(|| TownError::Wrong(format!("{} does not run", self.domain)))
     }
 
     /// Kills it with SIGKILL, as a crash would.
@@ -189,6 +176,26 @@ impl Drop for Provider {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// The CPU time that a process has used, in seconds.
+pub(crate) fn cpu_seconds_of(pid: u32) -> Result<f64, TownError> {
+    let stat = proc_file(pid, "stat")?;
+    // The name in parentheses may hold spaces; user and system time are the 12th and 13th field after it.
+    let fields = stat.rsplit_once(')').map(|(_, rest)| rest).unwrap_or_default();
+    let ticks: f64 = fields
+        .split_whitespace()
+        .skip(11)
+        .take(2)
+        .filter_map(|field| field.parse::<f64>().ok())
+        .sum();
+    // The kernel counts in hundredths of a second towards programs.
+    Ok(ticks / 100.0)
+}
+
+fn proc_file(pid: u32, name: &str) -> Result<String, TownError> {
+    std::fs::read_to_string(format!("/proc/{pid}/{name}"))
+        .map_err(TownError::io(format!("reading /proc/{pid}/{name}")))
 }
 
 /// A loopback port that nobody listens on now.

@@ -40,9 +40,21 @@ impl Town {
     /// # Errors
     /// [`TownError`].
     pub fn quiet(domains: &[&str]) -> Result<Self, TownError> {
+        Self::quiet_of(Binaries::beside_this()?, domains)
+    }
+
+    /// As [`Town::quiet`], where nobody asks for the client's program.
+    ///
+    /// # Errors
+    /// [`TownError`].
+    pub fn of_providers(domains: &[&str]) -> Result<Self, TownError> {
+        Self::quiet_of(Binaries::provider_beside_this()?, domains)
+    }
+
+    fn quiet_of(binaries: Binaries, domains: &[&str]) -> Result<Self, TownError> {
         let temporary = TempDir::with_prefix("sabir-").map_err(TownError::io("making a folder"))?;
         let folder = temporary.path().to_owned();
-        Self::build(folder, Some(temporary), Binaries::beside_this()?, domains, "warn")
+        Self::build(folder, Some(temporary), binaries, domains, "warn")
     }
 
     /// A town in a folder that stays.

@@ -1,38 +1,56 @@
-//! Loads two real providers and prints figures: `cargo run --release -p sabir-testkit --bin sabir-load`.
+//! Loads two real providers and prints figures: `cargo xtask bench load` builds it as shipped and runs it.
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a tool talks to the terminal"
+)]
 
 use std::process::ExitCode;
+use std::time::Duration;
 
-use sabir_testkit::load::{self, Plan};
+use sabir_testkit::load::{self, Plan, Workload};
+
+const USAGE: &str = "usage: sabir-load [--workload 1to1|low|group] [--secs N] [--json]";
+/// How long the clock runs, unless told otherwise.
+const SECS: u64 = 6;
+
+struct Wish {
+    workloads: Vec<Workload>,
+    secs: u64,
+    json: bool,
+}
 
 fn main() -> ExitCode {
-    let mut plan = Plan::default();
-    let mut arguments = std::env::args().skip(1);
-    while let Some(argument) = arguments.next() {
-        let value = arguments.next().and_then(|value| value.parse().ok());
-        match (argument.as_str(), value) {
-            ("--pairs", Some(value)) => plan.pairs = value,
-            ("--messages", Some(value)) => plan.messages = value,
-            ("--pings", Some(value)) => plan.pings = value,
-            _ => {
-                eprint("usage: sabir-load [--pairs N] [--messages N] [--pings N]");
-                return ExitCode::from(2);
+    let Some(wish) = parse(std::env::args().skip(1)) else {
+        eprintln!("{USAGE}");
+        return ExitCode::from(2);
+    };
+    for workload in wish.workloads {
+        match load::run(Plan::new(workload, Duration::from_secs(wish.secs))) {
+            Ok(figures) if wish.json => println!("{}", figures.to_json()),
+            Ok(figures) => println!("{figures}"),
+            Err(error) => {
+                eprintln!("error: {}: {error}", workload.name());
+                return ExitCode::FAILURE;
             }
         }
     }
-    match load::run(plan) {
-        Ok(figures) => {
-            load::print(&figures, &mut std::io::stdout().lock());
-            ExitCode::SUCCESS
-        }
-        Err(error) => {
-            eprint(&format!("error: {error}"));
-            ExitCode::FAILURE
-        }
-    }
+    ExitCode::SUCCESS
 }
 
-fn eprint(text: &str) {
-    use std::io::Write as _;
-    // Nothing is left to do when stderr is closed.
-    let _ = writeln!(std::io::stderr(), "{text}");
+fn parse(mut arguments: impl Iterator<Item = String>) -> Option<Wish> {
+    let mut wish = Wish {
+        workloads: Workload::ALL.to_vec(),
+        secs: SECS,
+        json: false,
+    };
+    while let Some(argument) = arguments.next() {
+        match argument.as_str() {
+            "--json" => wish.json = true,
+            "--workload" => wish.workloads = vec![Workload::parse(&arguments.next()?)?],
+            "--secs" => wish.secs = arguments.next()?.parse().ok().filter(|secs| *secs > 0)?,
+            _ => return None,
+        }
+    }
+    Some(wish)
 }

@@ -1,360 +1,173 @@
-//! A client of the load: the real engine and transport, its state in memory.
+//! A device of the load: a real account and transport.
 
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{SystemTime, UNIX_EPOCH};
 
+use bytes::Bytes;
 use sabir_client::account::{self, AccountRecord, NewAccount};
 use sabir_client::invite::Invite;
 use sabir_client::store::Store;
 use sabir_client::transport::{Call, EventStream, Timing, Transport, read_anchors};
-use sabir_core::conversation::{
-    Conversation, ConversationContext, ConversationEvent, NewDirect, RequestKind,
-};
+use sabir_core::conversation::{Request, RequestKind};
 use sabir_mls::Device;
 use sabir_mls::identity::TrustAnchors;
 use sabir_mls::rows::Rows;
 use sabir_wire::client_api::{AckRequest, EventBody, HubIdentity, path};
 use sabir_wire::codec::{Decode, Encode};
-use sabir_wire::content::MimiContent;
-use sabir_wire::protocol::{FrankingAgentData, KeyMaterialRequest};
+use sabir_wire::protocol::{FrankingAgentData, KeyMaterialRequest, SubmitMessageResponse};
 use sabir_wire::uri::{RoomUri, UserUri};
 
 use crate::{Town, TownError};
 
 const MAX_ANSWER: usize = 16 << 20;
-/// Bytes of a message, as in the figures of other servers.
-const BODY: usize = 300;
-/// Events are acknowledged in strides, as a client with a slow disk would.
-const ACK_EVERY: u64 = 64;
 
-fn wrong(error: impl std::fmt::Display) -> TownError {
+pub(super) fn wrong(error: impl std::fmt::Display) -> TownError {
     TownError::Wrong(error.to_string())
 }
 
-fn now() -> u64 {
-    let since = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .unwrap_or_default();
+pub(super) fn now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or_default()
-}
-
-/// What making an account left on disk: the private halves of its key packages.
-pub(super) struct Disk {
-    store: Store,
-    /// Removed when this is dropped.
-    _folder: tempfile::TempDir,
-}
-
-impl Disk {
-    fn key_package(&mut self, reference: &[u8]) -> Result<Rows, TownError> {
-        let package = self.store.read(|tx| tx.key_package(reference)).map_err(wrong)?;
-        Ok(package.map(|package| package.rows).unwrap_or_default())
-    }
 }
 
 /// One signed-in device.
 pub(super) struct LoadClient {
-    device: Device,
-    me: UserUri,
+    pub(super) device: Device,
+    pub(super) me: UserUri,
     transport: Transport,
     events: Option<EventStream>,
+    /// The last one that the stream gave.
+    pub(super) cursor: u64,
+    disk: Store,
+    /// Removed when this is dropped.
+    _folder: tempfile::TempDir,
 }
 
 impl LoadClient {
     /// Makes an account, with its key packages.
-    pub(super) async fn create(town: &Town, domain: &str, name: &str) -> Result<(Self, Disk), TownError> {
+    pub(super) async fn create(town: &Town, domain: &str, name: &str) -> Result<Self, TownError> {
         let invite = Invite::parse(&town.provider(domain)?.invite()?).map_err(wrong)?;
         let pem = std::fs::read(town.trust_anchor()).map_err(TownError::io("reading the CA"))?;
         let folder =
             tempfile::TempDir::with_prefix("sabir-load-").map_err(TownError::io("making a folder"))?;
-        let mut store = Store::create(&folder.path().join("profile"), None).map_err(wrong)?;
+        let mut disk = Store::create(&folder.path().join("profile"), None).map_err(wrong)?;
         let new = NewAccount {
             invite,
             name: name.to_owned(),
             device_name: "load".to_owned(),
             anchors: read_anchors(&pem).map_err(wrong)?,
         };
-        account::create(&mut store, &new, Timing::default())
+        Box::pin(account::create(&mut disk, &new, Timing::default()))
             .await
             .map_err(wrong)?;
-        let record = AccountRecord::load(&mut store).map_err(wrong)?;
-        let device = record.device().map_err(wrong)?;
+        let record = AccountRecord::load(&mut disk).map_err(wrong)?;
         let key = record.device_key().map_err(wrong)?;
-        let transport = Transport::new(&record.reach, Some(key), Timing::default()).map_err(wrong)?;
-        let client = Self {
-            device,
+        Ok(Self {
+            device: record.device().map_err(wrong)?,
             me: record.user().map_err(wrong)?,
-            transport,
+            transport: Transport::new(&record.reach, Some(key), Timing::default()).map_err(wrong)?,
             events: None,
-        };
-        Ok((
-            client,
-            Disk {
-                store,
-                _folder: folder,
-            },
-        ))
+            cursor: 0,
+            disk,
+            _folder: folder,
+        })
     }
 
-    async fn post(&self, path: String, body: Vec<u8>) -> Result<Vec<u8>, TownError> {
-        let call = Call::post(path, body, MAX_ANSWER);
-        self.transport
-            .call(&call)
-            .await
-            .map(|answer| answer.to_vec())
-            .map_err(wrong)
+    /// Who sends for it.
+    pub(super) fn sender(&self) -> Sender {
+        Sender(self.transport.clone())
     }
 
-    /// The next entry of the event stream.
-    async fn next(&mut self) -> Result<(u64, RoomUri, Vec<u8>), TownError> {
+    /// The next event of a room.
+    pub(super) async fn next(&mut self) -> Result<(RoomUri, Vec<u8>), TownError> {
         loop {
             if self.events.is_none() {
-                self.events = Some(self.transport.events(0).await.map_err(wrong)?);
+                self.events = Some(self.transport.events(self.cursor).await.map_err(wrong)?);
             }
             let Some(stream) = self.events.as_mut() else {
                 continue;
             };
             let event = stream.next().await.map_err(wrong)?;
             if let EventBody::Fanout { room, fanout_message } = event.body {
-                return Ok((event.cursor, room, fanout_message));
+                if event.cursor != self.cursor.saturating_add(1) {
+                    let gap = format!("cursor {} after {}", event.cursor, self.cursor);
+                    return Err(TownError::Wrong(gap));
+                }
+                self.cursor = event.cursor;
+                return Ok((room, fanout_message));
             }
         }
     }
 
-    async fn ack(&self, cursor: u64) -> Result<(), TownError> {
-        self.post(path::ACK.to_owned(), AckRequest { cursor }.to_bytes())
-            .await
-            .map(drop)
+    /// The private half of a key package.
+    pub(super) fn key_package(&mut self, reference: &[u8]) -> Result<Rows, TownError> {
+        let package = self.disk.read(|tx| tx.key_package(reference)).map_err(wrong)?;
+        Ok(package.map(|package| package.rows).unwrap_or_default())
     }
-}
 
-/// The identity CAs of the clients' providers.
-pub(super) async fn anchors(clients: &[&LoadClient]) -> Result<TrustAnchors, TownError> {
-    let mut anchors = TrustAnchors::new();
-    for client in clients {
-        for ca in client.transport.own_identities().await.map_err(wrong)?.0 {
-            let domain = ca.domain().clone();
-            anchors.pin(&domain, ca).map_err(wrong)?;
-        }
-    }
-    Ok(anchors)
-}
-
-/// A sender and a receiver with a room of their own.
-pub(super) struct Pair {
-    sender: LoadClient,
-    receiver: LoadClient,
-    sending: Conversation,
-    receiving: Conversation,
-    anchors: Arc<TrustAnchors>,
-    room: RoomUri,
-}
-
-impl Pair {
-    /// Opens the direct room and brings both clients into it.
-    pub(super) async fn open(
-        mut sender: LoadClient,
-        mut receiver: LoadClient,
-        disk: &mut Disk,
-        anchors: Arc<TrustAnchors>,
-    ) -> Result<Self, TownError> {
-        let mut rng = sabir_client::random::stream().map_err(wrong)?;
-        let hub = sender
-            .transport
-            .call(&Call::get(path::HUB, MAX_ANSWER))
-            .await
-            .map_err(wrong)?;
-        let hub = HubIdentity::from_bytes(&hub).map_err(wrong)?;
-        let name = format!("load-{}", sender.me.name());
-        let room = RoomUri::new(sender.me.authority(), &name).map_err(wrong)?;
-        let hub = FrankingAgentData {
+    /// The own provider as hub.
+    pub(super) async fn hub(&self) -> Result<FrankingAgentData, TownError> {
+        let answer = self.transport.call(&Call::get(path::HUB, MAX_ANSWER)).await;
+        let hub = HubIdentity::from_bytes(&answer.map_err(wrong)?).map_err(wrong)?;
+        Ok(FrankingAgentData {
             franking_signature_key: hub.key,
             credential: hub.credential,
-        };
-        let new = NewDirect {
-            room: room.clone(),
-            peer: receiver.me.clone(),
-            hub,
-        };
-        let cx = ConversationContext {
-            device: &sender.device,
-            me: &sender.me,
-            anchors: &anchors,
-        };
-        let (mut sending, _) = Conversation::create_direct(cx, new, now(), &mut rng).map_err(wrong)?;
-        while let Some(request) = sending.outstanding(now()) {
-            let response = send(&sender, &room, request.kind, request.body.clone()).await?;
-            let cx = ConversationContext {
-                device: &sender.device,
-                me: &sender.me,
-                anchors: &anchors,
-            };
-            sending
-                .answered(cx, now(), &request, &response, &mut rng)
-                .map_err(wrong)?;
-        }
-        while !sending.is_ready() {
-            let (_, _, entry) = sender.next().await?;
-            let cx = ConversationContext {
-                device: &sender.device,
-                me: &sender.me,
-                anchors: &anchors,
-            };
-            sending.incoming(cx, now(), &entry, &mut rng).map_err(wrong)?;
-        }
-        let (_, _, entry) = receiver.next().await?;
-        let reference = Conversation::welcome_references(&entry)
-            .into_iter()
-            .next()
-            .unwrap_or_default();
-        let rows = disk.key_package(&reference)?;
-        let cx = ConversationContext {
-            device: &receiver.device,
-            me: &receiver.me,
-            anchors: &anchors,
-        };
-        let joined = Conversation::join(cx, room.clone(), rows, &entry, &mut rng).map_err(wrong)?;
-        Ok(Self {
-            sender,
-            receiver,
-            sending,
-            receiving: joined.conversation,
-            anchors,
-            room,
         })
     }
 
-    /// Sends one message and waits until the other side has read it.
-    pub(super) async fn ping(&mut self) -> Result<Duration, TownError> {
-        let mut rng = sabir_client::random::stream().map_err(wrong)?;
-        let request = self.prepare(&mut rng)?;
-        let started = Instant::now();
-        let response = send(&self.sender, &self.room, request.kind, request.body.clone());
-        let (response, arrived) = tokio::join!(response, self.receiver.next());
-        let (_, _, entry) = arrived?;
-        let cx = ConversationContext {
-            device: &self.receiver.device,
-            me: &self.receiver.me,
-            anchors: &self.anchors,
-        };
-        let effects = self
-            .receiving
-            .incoming(cx, now(), &entry, &mut rng)
-            .map_err(wrong)?;
-        let took = started.elapsed();
-        if !effects
-            .events
-            .iter()
-            .any(|event| matches!(event, ConversationEvent::Message(_)))
-        {
-            return Err(TownError::Wrong("the message could not be read".to_owned()));
+    /// Puts the identity CA of its provider among `anchors`.
+    pub(super) async fn pin(&self, anchors: &mut TrustAnchors) -> Result<(), TownError> {
+        for ca in self.transport.own_identities().await.map_err(wrong)?.0 {
+            let domain = ca.domain().clone();
+            anchors.pin(&domain, ca).map_err(wrong)?;
         }
-        let cx = ConversationContext {
-            device: &self.sender.device,
-            me: &self.sender.me,
-            anchors: &self.anchors,
-        };
-        self.sending
-            .answered(cx, now(), &request, &response?, &mut rng)
-            .map_err(wrong)?;
-        let (_, _, echo) = self.sender.next().await?;
-        let cx = ConversationContext {
-            device: &self.sender.device,
-            me: &self.sender.me,
-            anchors: &self.anchors,
-        };
-        self.sending.incoming(cx, now(), &echo, &mut rng).map_err(wrong)?;
-        Ok(took)
+        Ok(())
     }
+}
 
-    /// Sends as fast as answers come, and counts what the other side reads.
-    pub(super) async fn flood(mut self, messages: usize) -> Result<usize, TownError> {
-        let anchors = self.anchors.clone();
-        let (device, me) = (self.receiver.device.clone(), self.receiver.me.clone());
-        let mut receiving = self.receiving;
-        let mut receiver = self.receiver;
-        let reader = tokio::spawn(async move {
-            let mut rng = sabir_client::random::stream().map_err(wrong)?;
-            let mut read = 0_usize;
-            while read < messages {
-                let (cursor, _, entry) = receiver.next().await?;
-                let cx = ConversationContext {
-                    device: &device,
-                    me: &me,
-                    anchors: &anchors,
-                };
-                let effects = receiving.incoming(cx, now(), &entry, &mut rng).map_err(wrong)?;
-                let new = effects
-                    .events
-                    .iter()
-                    .filter(|event| matches!(event, ConversationEvent::Message(_)));
-                read = read.saturating_add(new.count());
-                if cursor.is_multiple_of(ACK_EVERY) {
-                    receiver.ack(cursor).await?;
-                }
+/// Sends for a device. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Sender(Transport);
+
+impl Sender {
+    /// What an engine wants to send.
+    pub(super) async fn send(&self, room: &RoomUri, request: &Request) -> Result<Vec<u8>, TownError> {
+        let segment = room.to_path_segment();
+        let path = match request.kind {
+            RequestKind::CreateRoom => path::ROOMS.to_owned(),
+            RequestKind::KeyMaterial => {
+                let target = KeyMaterialRequest::from_bytes(&request.body).map_err(wrong)?;
+                format!("{}{}", path::KEY_MATERIAL, target.target_user.to_path_segment())
             }
-            Ok::<usize, TownError>(read)
-        });
-        let mut rng = sabir_client::random::stream().map_err(wrong)?;
-        for _ in 0..messages {
-            let request = prepare(&mut self.sending, &self.sender, &self.anchors, &mut rng)?;
-            let response = send(&self.sender, &self.room, request.kind, request.body.clone()).await?;
-            let cx = ConversationContext {
-                device: &self.sender.device,
-                me: &self.sender.me,
-                anchors: &self.anchors,
-            };
-            self.sending
-                .answered(cx, now(), &request, &response, &mut rng)
-                .map_err(wrong)?;
-        }
-        reader.await.map_err(wrong)?
+            RequestKind::Update => format!("{}{segment}", path::UPDATE),
+            RequestKind::Submit => submit_path(room),
+            RequestKind::GroupInfo => format!("{}{segment}", path::GROUP_INFO),
+        };
+        let answer = self.post(path, request.body.clone().into()).await?;
+        Ok(answer.to_vec())
     }
 
-    fn prepare(
-        &mut self,
-        rng: &mut impl rand_core::CryptoRng,
-    ) -> Result<sabir_core::conversation::Request, TownError> {
-        prepare(&mut self.sending, &self.sender, &self.anchors, rng)
+    /// A message, which must be accepted.
+    pub(super) async fn submit(&self, path: &str, request: Bytes) -> Result<(), TownError> {
+        let answer = self.post(path.to_owned(), request).await?;
+        match SubmitMessageResponse::from_bytes(&answer).map_err(wrong)? {
+            SubmitMessageResponse::Accepted { .. } => Ok(()),
+            refused => Err(TownError::Wrong(format!("a message was refused: {refused:?}"))),
+        }
+    }
+
+    /// Everything up to a cursor is stored.
+    pub(super) async fn ack(&self, cursor: u64) -> Result<(), TownError> {
+        let request = AckRequest { cursor }.to_bytes();
+        self.post(path::ACK.to_owned(), request.into()).await.map(drop)
+    }
+
+    async fn post(&self, path: String, body: Bytes) -> Result<Bytes, TownError> {
+        let call = Call::post(path, body, MAX_ANSWER);
+        self.0.call(&call).await.map_err(wrong)
     }
 }
 
-fn prepare(
-    sending: &mut Conversation,
-    sender: &LoadClient,
-    anchors: &TrustAnchors,
-    rng: &mut impl rand_core::CryptoRng,
-) -> Result<sabir_core::conversation::Request, TownError> {
-    let cx = ConversationContext {
-        device: &sender.device,
-        me: &sender.me,
-        anchors,
-    };
-    let text = "x".repeat(BODY);
-    let compose = |origin: sabir_wire::content::Origin<'_>| MimiContent::plain(origin, &text);
-    sending.send(cx, [0; 16], compose, rng).map_err(wrong)?;
-    sending.prepare(cx, now(), rng).map_err(wrong)?;
-    sending
-        .outstanding(now())
-        .ok_or_else(|| TownError::Wrong("nothing to send".to_owned()))
-}
-
-async fn send(
-    client: &LoadClient,
-    room: &RoomUri,
-    kind: RequestKind,
-    body: Vec<u8>,
-) -> Result<Vec<u8>, TownError> {
-    let segment = room.to_path_segment();
-    let path = match kind {
-        RequestKind::CreateRoom => path::ROOMS.to_owned(),
-        RequestKind::KeyMaterial => {
-            let target = KeyMaterialRequest::from_bytes(&body).map_err(wrong)?.target_user;
-            format!("{}{}", path::KEY_MATERIAL, target.to_path_segment())
-        }
-        RequestKind::Update => format!("{}{segment}", path::UPDATE),
-        RequestKind::Submit => format!("{}{segment}", path::SUBMIT_MESSAGE),
-        RequestKind::GroupInfo => format!("{}{segment}", path::GROUP_INFO),
-    };
-    client.post(path, body).await
+/// Where a room's messages go.
+pub(super) fn submit_path(room: &RoomUri) -> String {
+    format!("{}{}", path::SUBMIT_MESSAGE, room.to_path_segment())
 }

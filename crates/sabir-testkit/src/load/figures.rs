@@ -1,87 +1,135 @@
-use std::io::Write;
+//! What a run measured, and where the numbers come from.
+
+use std::fmt;
 use std::time::Duration;
 
+use serde_json::json;
+
+use super::{DOMAINS, Workload};
 use crate::{Town, TownError};
 
-/// What a run measured.
+/// What a run measured, while the clock ran.
 #[derive(Debug, Clone)]
 pub struct Figures {
-    /// Pairs of people.
-    pub pairs: usize,
-    /// Messages that arrived.
-    pub delivered: usize,
-    /// How long that took.
-    pub seconds: f64,
-    /// CPU time of both providers meanwhile.
-    pub cpu_seconds: f64,
-    /// From submitting a message to its arrival, one at a time.
-    pub ping_p50: Duration,
-    /// The same, the slowest hundredth.
-    pub ping_p99: Duration,
-    /// Resident memory of each provider before anything happened.
-    pub idle_kib: [u64; 2],
-    /// Resident memory of both providers after the load.
-    pub loaded_kib: u64,
+    /// What was done.
+    pub workload: Workload,
+    /// Messages that arrived, each counted for everybody who counts, per second.
+    pub delivered_per_s: f64,
+    /// From just before the request to the arrival, half of them.
+    pub p50: Duration,
+    /// The same, all but a hundredth.
+    pub p99: Duration,
+    /// User and system time of both providers for 10,000 deliveries, in seconds.
+    pub cpu_s_per_10k: f64,
+    /// Resident memory of the larger of the two providers at the end, in MiB.
+    pub rss_mb: f64,
+    /// User and system time of the generator itself, in seconds.
+    pub generator_cpu: f64,
 }
 
-/// Prints the figures as a table.
-pub fn print(figures: &Figures, out: &mut impl Write) {
-    let rate = figures.delivered as f64 / figures.seconds;
-    let per_10k = figures.cpu_seconds * 10_000.0 / figures.delivered.max(1) as f64;
-    let rows = [
-        ("pairs".to_owned(), figures.pairs.to_string()),
-        ("delivered".to_owned(), figures.delivered.to_string()),
-        ("messages/s".to_owned(), format!("{rate:.0}")),
-        ("provider CPU s per 10k".to_owned(), format!("{per_10k:.2}")),
-        (
-            "p50 submit to delivery".to_owned(),
-            format!("{:.2} ms", figures.ping_p50.as_secs_f64() * 1000.0),
-        ),
-        (
-            "p99 submit to delivery".to_owned(),
-            format!("{:.2} ms", figures.ping_p99.as_secs_f64() * 1000.0),
-        ),
-        ("idle provider".to_owned(), format!("{:?} KiB", figures.idle_kib)),
-        (
-            "both after load".to_owned(),
-            format!("{} KiB", figures.loaded_kib),
-        ),
-    ];
-    for (name, value) in rows {
-        // A closed pipe ends the printing, nothing else.
-        let _ = writeln!(out, "{name:<24} {value}");
+impl Figures {
+    /// The figures as one JSON object.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        json!({
+            "workload": self.workload.name(),
+            "delivered_per_s": round(self.delivered_per_s, 1.0),
+            "p50_ms": round(milliseconds(self.p50), 1000.0),
+            "p99_ms": round(milliseconds(self.p99), 1000.0),
+            "cpu_s_per_10k": round(self.cpu_s_per_10k, 1000.0),
+            "rss_mb": round(self.rss_mb, 10.0),
+            "generator_cpu": round(self.generator_cpu, 100.0),
+        })
+        .to_string()
     }
 }
 
-/// The value below which `percent` of the sorted values lie.
-pub(super) fn percentile(sorted: &[Duration], percent: usize) -> Duration {
-    let index = sorted
-        .len()
-        .saturating_sub(1)
-        .saturating_mul(percent)
-        .checked_div(100)
-        .unwrap_or_default();
-    sorted.get(index).copied().unwrap_or_default()
+impl fmt::Display for Figures {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{:<6} {:>7.0} delivered/s   p50 {:.2} ms   p99 {:.2} ms   {:.2} CPU s per 10k   {:.0} MB   generator {:.2} CPU s",
+            self.workload.name(),
+            self.delivered_per_s,
+            milliseconds(self.p50),
+            milliseconds(self.p99),
+            self.cpu_s_per_10k,
+            self.rss_mb,
+            self.generator_cpu,
+        )
+    }
 }
 
-/// What both providers have used.
+fn milliseconds(time: Duration) -> f64 {
+    time.as_secs_f64() * 1000.0
+}
+
+fn round(value: f64, parts: f64) -> f64 {
+    (value * parts).round() / parts
+}
+
+/// The value below which `percent` of the sorted values lie.
+pub(super) fn percentile(sorted: &[u32], percent: usize) -> Duration {
+    let last = sorted.len().saturating_sub(1);
+    let index = last.saturating_mul(percent).checked_div(100).unwrap_or_default();
+    Duration::from_micros(sorted.get(index).copied().unwrap_or_default().into())
+}
+
+/// What the processes have used.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Usage {
-    pub(super) cpu_seconds: f64,
+    /// Both providers, in seconds.
+    pub(super) providers: f64,
+    /// This process, in seconds.
+    pub(super) generator: f64,
+    /// Resident memory of the larger provider, in KiB.
     pub(super) resident_kib: u64,
 }
 
 impl Usage {
     pub(super) fn read(town: &Town) -> Result<Self, TownError> {
         let mut usage = Self {
-            cpu_seconds: 0.0,
+            providers: 0.0,
+            generator: crate::provider::cpu_seconds_of(std::process::id())?,
             resident_kib: 0,
         };
-        for domain in ["a.example", "b.example"] {
+        for domain in DOMAINS {
             let provider = town.provider(domain)?;
-            usage.cpu_seconds += provider.cpu_seconds()?;
-            usage.resident_kib = usage.resident_kib.saturating_add(provider.resident_kib()?);
+            usage.providers += provider.cpu_seconds()?;
+            usage.resident_kib = usage.resident_kib.max(provider.resident_kib()?);
         }
         Ok(usage)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_has_the_promised_keys() {
+        let figures = Figures {
+            workload: Workload::Low,
+            delivered_per_s: 49.96,
+            p50: Duration::from_micros(1234),
+            p99: Duration::from_millis(5),
+            cpu_s_per_10k: 1.0 / 3.0,
+            rss_mb: 30.04,
+            generator_cpu: 0.125,
+        };
+        let json: serde_json::Value = serde_json::from_str(&figures.to_json()).unwrap_or_default();
+        let expected = json!({
+            "workload": "low", "delivered_per_s": 50.0, "p50_ms": 1.234, "p99_ms": 5.0,
+            "cpu_s_per_10k": 0.333, "rss_mb": 30.0, "generator_cpu": 0.13,
+        });
+        assert_eq!(json, expected);
+    }
+
+    #[test]
+    fn percentiles() {
+        let sorted: Vec<u32> = (1..=100).collect();
+        assert_eq!(percentile(&sorted, 50), Duration::from_micros(50));
+        assert_eq!(percentile(&sorted, 99), Duration::from_micros(99));
+        assert_eq!(percentile(&[], 99), Duration::ZERO);
     }
 }
