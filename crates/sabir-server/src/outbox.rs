@@ -1,10 +1,13 @@
 //! Fan-out to other providers: every batch that is due goes to its follower, until it is accepted or too old.
 //!
 //! ```text
-//! store: one frozen batch per room and follower --due--> courier --POST notify--> follower
-//!          ^                                                |
-//!          +---- ack (freezes the next) | defer (backoff) --+
+//! store: one frozen batch per room and follower --hint--> courier --POST notify--> follower
+//!          ^            \--due again, or missed--> look --^  |
+//!          +---- ack (freezes the next) | defer (backoff) ---+
 //! ```
+//!
+//! A batch that was just frozen comes by its hint, and the store still has it in memory. Everything else, which is
+//! what a restart left, what is tried again and what was hinted at too fast, is found by looks into the store.
 //!
 //! Each batch travels in a task of its own, a bounded number for each follower, so that a slow or dead one delays no
 //! other. A follower that cannot be reached at all is left alone for a while, and its batches are put off together.
@@ -14,19 +17,22 @@
 
 mod courier;
 mod followers;
+mod ready;
 mod wait;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use sabir_store::{Batch, OutboxDefer, OutboxExpire};
-use tokio::sync::Notify;
 use tokio::task::JoinSet;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep, sleep_until};
+
+pub use self::ready::Ready;
 
 use self::courier::{Delivered, deliver};
 use self::followers::{Followers, State};
+use self::ready::Key;
 use crate::server::Shared;
 
 /// Batches that one look into the store brings, beside those in flight.
@@ -37,7 +43,9 @@ const QUEUE: usize = 32;
 const QUEUE_MS: u64 = 1000;
 /// Batches in flight in all.
 const IN_FLIGHT: usize = 256;
-/// Between two looks while there is much to do, so that hints and deliveries are dealt with together.
+/// Batches that were hinted at and wait for a place; what is more is looked for later.
+const MOST_WAITING: usize = 4096;
+/// Between two looks while there is much to do.
 const BREATH: Duration = Duration::from_millis(1);
 /// Longest time without a look.
 const NAP: Duration = Duration::from_secs(60);
@@ -45,22 +53,29 @@ const NAP: Duration = Duration::from_secs(60);
 const EXPIRY: Duration = Duration::from_secs(3600);
 const DAY_MS: u64 = 24 * 3_600_000;
 
-/// A room and a follower.
-type Key = (String, String);
-
-/// Delivers until the server stops. `woken` says that a batch may be due.
-pub async fn run(shared: Arc<Shared>, woken: Arc<Notify>) {
+/// Delivers until the server stops.
+pub async fn run(shared: Arc<Shared>, ready: Arc<Ready>) {
     let mut stop = shared.stopping();
     let mut outbox = Outbox {
         shared,
         in_flight: HashSet::new(),
+        again: HashSet::new(),
+        waiting: BTreeMap::new(),
+        missed: false,
         followers: Followers::default(),
         couriers: JoinSet::new(),
-        waiting: 0,
+        ahead: 0,
+        look_at: Instant::now(),
     };
     loop {
-        let next = outbox.send_due();
-        let hinted = tokio::select! {
+        let (hinted, everything) = ready.take();
+        if everything || outbox.look_at <= Instant::now() {
+            outbox.look();
+        }
+        for key in hinted {
+            outbox.hinted(key);
+        }
+        tokio::select! {
             biased;
             _ = stop.wait_for(|stop| *stop) => break,
             Some(delivered) = outbox.couriers.join_next() => {
@@ -69,13 +84,10 @@ pub async fn run(shared: Arc<Shared>, woken: Arc<Notify>) {
                 while let Some(delivered) = outbox.couriers.try_join_next() {
                     outbox.returned(delivered);
                 }
-                false
+                outbox.send_waiting();
             }
-            () = woken.notified() => true,
-            () = sleep(next) => false,
-        };
-        if hinted {
-            outbox.breathe().await;
+            () = ready.woken() => {}
+            () = sleep_until(outbox.look_at) => {}
         }
     }
     // What is in flight may finish: its acknowledgement spares a repetition.
@@ -89,23 +101,106 @@ pub async fn run(shared: Arc<Shared>, woken: Arc<Notify>) {
 struct Outbox {
     shared: Arc<Shared>,
     in_flight: HashSet<Key>,
+    /// Those of them whose next batch was hinted at.
+    again: HashSet<Key>,
+    /// What was hinted at and waits for a place, by follower.
+    waiting: BTreeMap<String, VecDeque<Key>>,
+    /// Something waits that is not noted.
+    missed: bool,
     followers: Followers,
     couriers: JoinSet<(Key, Delivered)>,
     /// Due batches that waited for their follower at the last look: the next look must see beyond them.
-    waiting: usize,
+    ahead: usize,
+    /// When to look next, unless something says so before.
+    look_at: Instant,
 }
 
 impl Outbox {
-    /// Sends what may be sent now; says how long there is nothing to do unless something happens.
+    /// Sends a batch that was just frozen, or notes it until there is a place.
+    fn hinted(&mut self, key: Key) {
+        if self.in_flight.contains(&key) {
+            self.again.insert(key);
+            return;
+        }
+        let now = self.shared.ambient.now();
+        match self.followers.state(&key.1, now) {
+            State::Free if self.in_flight.len() < IN_FLIGHT => self.fetch(key, now),
+            State::Free | State::Busy => self.wait(key),
+            State::Down { until } => {
+                if let Ok(Some(batch)) = self.shared.store.outbox_batch(&key.0, &key.1) {
+                    self.put_off(&batch, until);
+                }
+                self.look_within(until, now);
+            }
+        }
+    }
+
+    fn fetch(&mut self, key: Key, now: u64) {
+        match self.shared.store.outbox_batch(&key.0, &key.1) {
+            Ok(Some(batch)) if batch.next_attempt_at <= now => self.send(key, batch),
+            // Acknowledged, or put off: then a look finds it.
+            Ok(_) => {}
+            Err(error) => {
+                tracing::warn!(%error, "the outbox cannot be read; it is tried again");
+                self.look_within(now.saturating_add(1000), now);
+            }
+        }
+    }
+
+    fn wait(&mut self, key: Key) {
+        if self.waiting.values().map(VecDeque::len).sum::<usize>() >= MOST_WAITING {
+            self.missed = true;
+            return;
+        }
+        self.waiting.entry(key.1.clone()).or_default().push_back(key);
+    }
+
+    /// Sends what waited for a place, as far as there is one now.
+    fn send_waiting(&mut self) {
+        let mut waiting = std::mem::take(&mut self.waiting);
+        for (follower, keys) in &mut waiting {
+            let now = self.shared.ambient.now();
+            while self.in_flight.len() < IN_FLIGHT
+                && self.followers.state(follower, now) != State::Busy
+                && let Some(key) = keys.pop_front()
+            {
+                self.hinted(key);
+            }
+        }
+        waiting.retain(|_, keys| !keys.is_empty());
+        self.waiting = waiting;
+        if self.missed && self.waiting.is_empty() {
+            self.missed = false;
+            self.look_at = Instant::now();
+        }
+    }
+
+    /// Sends what the store says is due.
+    fn look(&mut self) {
+        let wait = self.send_due();
+        let now = Instant::now();
+        self.look_at = now.checked_add(wait).unwrap_or(now);
+    }
+
+    /// Looks no later than at `time`, milliseconds since 1970.
+    fn look_within(&mut self, time: u64, now: u64) {
+        let wait = Duration::from_millis(time.saturating_sub(now)).min(NAP);
+        if let Some(at) = Instant::now().checked_add(wait) {
+            self.look_at = self.look_at.min(at);
+        }
+    }
+
+    /// Sends what is due; says how long there is nothing to do unless something happens.
     fn send_due(&mut self) -> Duration {
         let room = IN_FLIGHT.saturating_sub(self.in_flight.len());
         if room == 0 {
+            self.missed = true;
             return NAP;
         }
         let now = self.shared.ambient.now();
         let limit = PAGE
             .saturating_add(self.in_flight.len())
-            .saturating_add(self.waiting);
+            .saturating_add(self.ahead);
         let due = match self.shared.store.outbox_due(now, limit) {
             Ok(due) => due,
             Err(error) => {
@@ -138,23 +233,18 @@ impl Outbox {
                     if *ahead > QUEUE {
                         soonest = soonest.min(now.saturating_add(QUEUE_MS));
                         self.put_off(&batch, now.saturating_add(QUEUE_MS));
+                    } else {
+                        self.wait(key);
                     }
                 }
             }
         }
-        self.waiting = waiting.into_values().map(|ahead| ahead.min(QUEUE)).sum();
+        self.ahead = waiting.into_values().map(|ahead| ahead.min(QUEUE)).sum();
         if full_page && sent > 0 {
             return BREATH;
         }
         self.until_next(now)
             .min(Duration::from_millis(soonest.saturating_sub(now)))
-    }
-
-    /// Lets further hints arrive before the next look, where there is much to do: alone, a message waits for nothing.
-    async fn breathe(&self) {
-        if self.in_flight.len() > 2 {
-            sleep(BREATH).await;
-        }
     }
 
     fn until_next(&self, now: u64) -> Duration {
@@ -182,14 +272,26 @@ impl Outbox {
         match delivered {
             Ok((key, delivered)) => {
                 let ambient = &self.shared.ambient;
-                self.followers.returned(&key.1, delivered, ambient.now(), ambient);
+                let now = ambient.now();
+                self.followers.returned(&key.1, delivered, now, ambient);
                 self.in_flight.remove(&key);
+                if delivered != Delivered::Accepted {
+                    // It was put off; when to, the store knows.
+                    let wait = self.until_next(now);
+                    let wait = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+                    self.look_within(now.saturating_add(wait), now);
+                }
+                if self.again.remove(&key) {
+                    self.wait(key);
+                }
             }
             // A bug; which batch it was is not known, so none counts as in flight: followers recognise a repetition.
             Err(error) => {
                 tracing::error!(%error, "a delivery was interrupted");
                 self.in_flight.clear();
+                self.again.clear();
                 self.followers = Followers::default();
+                self.look_at = Instant::now();
             }
         }
     }

@@ -9,7 +9,7 @@ use sabir_core::hub::HubIdentity;
 use sabir_store::{Hint, OpenError, Retention, SqliteStore, Store, StoreError};
 use sabir_wire::uri::Domain;
 use tokio::sync::broadcast::{self, error::RecvError};
-use tokio::sync::{Notify, Semaphore, SemaphorePermit, watch};
+use tokio::sync::{Semaphore, SemaphorePermit, watch};
 use tokio::task::JoinSet;
 
 use crate::admin::{AdminSocket, socket_path};
@@ -334,7 +334,7 @@ impl Provider {
 #[must_use]
 pub fn work(shared: &Arc<Shared>) -> JoinSet<()> {
     let mut beside = JoinSet::new();
-    let outbox = Arc::new(Notify::new());
+    let outbox = Arc::new(outbox::Ready::default());
     beside.spawn(housekeeping(Arc::clone(shared)));
     // Listening starts before anything can change, so that nothing is missed.
     let hints = shared.store.watch();
@@ -377,7 +377,11 @@ async fn open_secrets(store: &dyn Store, config: &Config) -> Result<Secrets, Sta
 }
 
 /// Tells event streams and the outbox what the store hints at.
-async fn pass_hints_on(shared: Arc<Shared>, mut hints: broadcast::Receiver<Hint>, outbox: Arc<Notify>) {
+async fn pass_hints_on(
+    shared: Arc<Shared>,
+    mut hints: broadcast::Receiver<Hint>,
+    outbox: Arc<outbox::Ready>,
+) {
     let mut stop = shared.stopping();
     loop {
         let hint = tokio::select! {
@@ -387,10 +391,10 @@ async fn pass_hints_on(shared: Arc<Shared>, mut hints: broadcast::Receiver<Hint>
         };
         match hint {
             Ok(Hint::Device(device)) => shared.wakers.wake(&device),
-            Ok(Hint::Outbox(_)) => outbox.notify_one(),
+            Ok(Hint::Outbox { room, follower }) => outbox.add(&room, &follower),
             Err(RecvError::Lagged(_)) => {
                 shared.wakers.wake_all();
-                outbox.notify_one();
+                outbox.add_all();
             }
             // The store is gone with all its handles; nothing changes any more.
             Err(RecvError::Closed) => return,

@@ -70,6 +70,12 @@ pub trait Store: Send + Sync {
     /// `Unavailable`, `Corrupt`.
     fn outbox_due(&self, now: u64, limit: usize) -> Result<Vec<Batch>, StoreError>;
 
+    /// The batch in flight for this room and follower, due or not.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Corrupt`.
+    fn outbox_batch(&self, room: &str, follower: &str) -> Result<Option<Batch>, StoreError>;
+
     /// When the next batch in flight is due.
     ///
     /// # Errors

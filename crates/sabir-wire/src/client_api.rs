@@ -52,7 +52,7 @@ pub use auth::{
 pub use device::{RegisterDeviceCode, RegisterDeviceRequest, RegisterDeviceResponse};
 pub use error::{ApiError, ApiErrorCode};
 pub use event::{AckRequest, Event, EventBody, MAX_CURSOR};
-pub use frame::{FrameReader, MAX_EVENT, put_frame};
+pub use frame::{FrameReader, MAX_EVENT, put_fanout_frame, put_frame};
 pub use hub::HubIdentity;
 pub use key_packages::{
     KeyPackageCountResponse, MAX_PUBLISHED_KEY_PACKAGES, PublishKeyPackagesRequest,

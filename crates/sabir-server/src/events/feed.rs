@@ -3,8 +3,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use sabir_store::DeviceItem;
-use sabir_wire::client_api::{Event, EventBody, put_frame};
-use sabir_wire::uri::RoomUri;
+use sabir_wire::client_api::{Event, EventBody, put_fanout_frame, put_frame};
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 
@@ -69,9 +68,9 @@ async fn pages(
             let body = EventBody::Keepalive;
             put_frame(&mut out, &Event { cursor, body });
         }
-        for item in items {
+        for item in &items {
             cursor = item.cursor;
-            put_frame(&mut out, &event(item)?);
+            put_item(&mut out, item)?;
         }
         match timeout(STALLED, frames.send(out.into())).await {
             Ok(Ok(())) => {}
@@ -81,7 +80,8 @@ async fn pages(
     }
 }
 
-fn event(item: DeviceItem) -> Result<Event, Error> {
+/// Appends the frame of an item. Its parts are not read again: they were checked when they were stored.
+fn put_item(out: &mut Vec<u8>, item: &DeviceItem) -> Result<(), Error> {
     let DeviceItem {
         cursor,
         place,
@@ -89,18 +89,22 @@ fn event(item: DeviceItem) -> Result<Event, Error> {
         body,
         ..
     } = item;
-    let body = match (kind, place) {
-        (FANOUT, Some(place)) => EventBody::Fanout {
-            room: RoomUri::parse(&place.room).map_err(|_| Error::Internal("a stored room URI"))?,
-            fanout_message: body,
-        },
-        (KEY_PACKAGES_LOW, None) => EventBody::KeyPackagesLow {
-            available: body
-                .try_into()
+    match (*kind, place) {
+        (FANOUT, Some(place)) => put_fanout_frame(out, *cursor, &place.room, body),
+        (KEY_PACKAGES_LOW, None) => {
+            let available = <[u8; 4]>::try_from(&**body)
                 .map(u32::from_be_bytes)
-                .map_err(|_| Error::Internal("a stored notice"))?,
-        },
+                .map_err(|_| Error::Internal("a stored notice"))?;
+            let body = EventBody::KeyPackagesLow { available };
+            put_frame(
+                out,
+                &Event {
+                    cursor: *cursor,
+                    body,
+                },
+            );
+        }
         _ => return Err(Error::Internal("a stored event of unknown kind")),
-    };
-    Ok(Event { cursor, body })
+    }
+    Ok(())
 }

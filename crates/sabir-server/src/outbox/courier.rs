@@ -15,7 +15,9 @@ use crate::server::Shared;
 /// What became of a delivery, as far as the follower as a whole is concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Delivered {
-    /// It answered, whatever it said.
+    /// It has the batch.
+    Accepted,
+    /// It answered something else.
     Answered,
     /// It did not.
     Unreachable,
@@ -73,7 +75,7 @@ pub(super) async fn deliver(shared: &Shared, batch: Batch) -> Delivered {
             if let Err(error) = shared.store.outbox_ack(ack).await {
                 tracing::warn!(%error, "an accepted batch stays in the outbox; it is sent again");
             }
-            return Delivered::Answered;
+            return Delivered::Accepted;
         }
         Ok(answer) => {
             if attempts == 0 {

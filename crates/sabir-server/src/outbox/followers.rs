@@ -5,7 +5,7 @@ use super::wait::backoff;
 use crate::ambient::Ambient;
 
 /// Batches in flight to one follower.
-const AT_ONCE: usize = 8;
+const AT_ONCE: usize = 32;
 /// How long batches wait while one of them finds out whether its follower is back, in milliseconds.
 const PROBE_MS: u64 = 1000;
 
@@ -63,7 +63,7 @@ impl Followers {
         };
         follower.in_flight = follower.in_flight.saturating_sub(1);
         match delivered {
-            Delivered::Answered => {
+            Delivered::Accepted | Delivered::Answered => {
                 follower.failures = 0;
                 follower.down_until = 0;
             }

@@ -295,7 +295,7 @@ impl World {
             "/client/v1/group-info/{roomId}" => group_info(alice).0,
             "/mimi/v1/notify/{roomId}" => {
                 let log = self.b.shared.store.room_log(followed().as_str(), 0, 100).unwrap();
-                log.last().unwrap().body.clone()
+                log.last().unwrap().body.to_vec()
             }
             path::SIGN_IN => {
                 let challenge = self.nobody.post(path::CHALLENGE, &[]).await.read();

@@ -109,7 +109,7 @@ async fn stored_per_message(count_of_devices: usize) -> usize {
         let log = provider.shared.store.room_log(room.as_str(), 0, 1000).unwrap();
         let bodies: Vec<Vec<u8>> = log
             .into_iter()
-            .map(|entry| entry.body)
+            .map(|entry| entry.body.to_vec())
             .filter(|body| body.len() > LENGTH)
             .collect();
         assert_eq!(bodies.len(), MESSAGES);

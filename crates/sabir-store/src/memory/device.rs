@@ -34,7 +34,7 @@ impl State {
                 place: None,
                 kind,
                 at: now,
-                body,
+                body: body.into(),
             }));
             hints.push(Hint::Device(Arc::from(device)));
         }

@@ -37,7 +37,7 @@ impl State {
             .flat_map(|queue| queue.items.values())
             .filter_map(|item| {
                 let place = item.place.as_ref()?;
-                Some((place.room.clone(), place.seq))
+                Some((place.room.to_string(), place.seq))
             });
         let outgoing = self.outboxes.iter().flat_map(|((room, _), outbox)| {
             let frozen = outbox.in_flight.iter().flat_map(|batch| &batch.entries);

@@ -58,6 +58,10 @@ impl Store for MemoryStore {
         self.read("outbox_due", |state| state.outbox_due(now, limit))
     }
 
+    fn outbox_batch(&self, room: &str, follower: &str) -> Result<Option<Batch>, StoreError> {
+        self.read("outbox_batch", |state| state.outbox_batch(room, follower))
+    }
+
     fn outbox_next_due(&self) -> Result<Option<u64>, StoreError> {
         self.read("outbox_next_due", |state| state.outbox_next_due())
     }

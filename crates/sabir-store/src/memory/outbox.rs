@@ -21,7 +21,7 @@ impl State {
     pub(super) fn freeze_idle(&mut self, room: &str, now: u64, hints: &mut Vec<Hint>) {
         for ((of, follower), outbox) in &mut self.outboxes {
             if of == room && outbox.in_flight.is_none() && outbox.freeze(room, follower, now) {
-                hints.push(Hint::Outbox(Arc::from(follower.as_str())));
+                hints.push(hint(room, follower));
             }
         }
     }
@@ -35,6 +35,11 @@ impl State {
             .collect();
         due.sort_by_key(|batch| (batch.next_attempt_at, &batch.room, &batch.follower));
         due.into_iter().take(limit).cloned().collect()
+    }
+
+    pub(super) fn outbox_batch(&self, room: &str, follower: &str) -> Option<Batch> {
+        let key = (room.to_owned(), follower.to_owned());
+        self.outboxes.get(&key)?.in_flight.clone()
     }
 
     pub(super) fn outbox_next_due(&self) -> Option<u64> {
@@ -62,7 +67,7 @@ impl State {
             return AckOutcome::NotInFlight;
         }
         if outbox.freeze(&room, &follower, now) {
-            hints.push(Hint::Outbox(Arc::from(follower)));
+            hints.push(hint(&room, &follower));
         }
         AckOutcome::Done
     }
@@ -107,7 +112,7 @@ impl State {
                 outbox.freeze(room, follower, command.now);
             }
             if dropped.len() > before && outbox.in_flight.is_some() {
-                hints.push(Hint::Outbox(Arc::from(follower.as_str())));
+                hints.push(hint(room, follower));
             }
         }
         dropped
@@ -141,5 +146,12 @@ impl Outbox {
             next_attempt_at: now,
         });
         self.in_flight.is_some()
+    }
+}
+
+fn hint(room: &str, follower: &str) -> Hint {
+    Hint::Outbox {
+        room: Arc::from(room),
+        follower: Arc::from(follower),
     }
 }

@@ -240,12 +240,12 @@ impl State {
             seq,
             kind,
             at: now,
-            body,
+            body: body.into(),
         };
         room.log.insert(seq, entry.clone());
         for device in &unique(devices) {
             let place = Some(RoomPlace {
-                room: name.to_owned(),
+                room: name.into(),
                 seq,
             });
             self.enqueue(device, |cursor| DeviceItem {

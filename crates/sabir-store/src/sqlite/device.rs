@@ -5,33 +5,48 @@ use std::sync::Arc;
 use rusqlite::{Connection, params};
 
 use super::fail::Fail;
-use super::query::{execute, find, int, limit, number};
+use super::notes::{Notes, QueueNews};
+use super::query::{blob, execute, find, int, limit, number, text};
 use super::room;
 use crate::types::Hint;
 use crate::{DeviceItem, Enqueue, Once, RoomPlace, StoreError};
 
-/// Puts a reference into the device's queue; gives its cursor.
-pub(super) fn refer(connection: &Connection, device: &str, room_id: i64, seq: i64) -> Result<i64, Fail> {
-    let (id, issued) = match queue(connection, device)? {
-        Some(queue) => queue,
+/// Puts a reference into the device's queue, and the item that it stands for before readers; gives its cursor.
+pub(super) fn refer(
+    connection: &Connection,
+    notes: &mut Notes,
+    device: &str,
+    (room_id, seq): (i64, i64),
+    item: impl FnOnce(u64) -> DeviceItem,
+) -> Result<u64, Fail> {
+    let (name, id, issued) = match notes.memory.queues.get_key_value(device) {
+        Some((name, (id, issued))) => (Arc::clone(name), *id, *issued),
         None => {
-            execute(
-                connection,
-                "INSERT INTO devices_queued (device) VALUES (?1)",
-                [device],
-            )?;
-            (connection.last_insert_rowid(), 0)
+            let (id, issued) = match queue(connection, device)? {
+                Some(queue) => queue,
+                None => {
+                    let sql = "INSERT INTO devices_queued (device) VALUES (?1)";
+                    execute(connection, sql, [device])?;
+                    (connection.last_insert_rowid(), 0)
+                }
+            };
+            (Arc::from(device), id, issued)
         }
     };
     let cursor = issued.checked_add(1).ok_or(Fail::Damaged)?;
     let sql = "INSERT INTO queue (device_id, cursor, room_id, seq) VALUES (?1, ?2, ?3, ?4)";
     execute(connection, sql, [id, cursor, room_id, seq])?;
+    notes.memory.changes();
+    notes.memory.queues.insert(Arc::clone(&name), (id, cursor));
+    let cursor = u64::try_from(cursor).map_err(|_| Fail::Damaged)?;
+    notes.news.hints.push(Hint::Device(Arc::clone(&name)));
+    notes.news.queues.push(QueueNews::Queued(name, item(cursor)));
     Ok(cursor)
 }
 
 pub(super) fn enqueue(
     connection: &Connection,
-    hints: &mut Vec<Hint>,
+    notes: &mut Notes,
     command: &Enqueue,
 ) -> Result<Once<Vec<u64>>, Fail> {
     if let Some(response) = room::earlier_answer(connection, command.answer.as_ref())? {
@@ -45,21 +60,29 @@ pub(super) fn enqueue(
             sql,
             params![notice.kind, int(command.now), notice.body],
         )?;
-        let cursor = refer(connection, &notice.device, NOTICE, connection.last_insert_rowid())?;
-        cursors.push(u64::try_from(cursor).map_err(|_| Fail::Damaged)?);
-        hints.push(Hint::Device(Arc::from(notice.device.as_str())));
+        let place = (NOTICE, connection.last_insert_rowid());
+        cursors.push(refer(connection, notes, &notice.device, place, |cursor| {
+            DeviceItem {
+                cursor,
+                place: None,
+                kind: notice.kind,
+                at: command.now,
+                body: Arc::from(notice.body.as_slice()),
+            }
+        })?);
     }
     room::keep_answer(connection, command.answer.as_ref(), command.now)?;
     Ok(Once::Done(cursors))
 }
 
+/// The items, and whether these are all there are.
 pub(super) fn read(
     connection: &Connection,
     device: &str,
     after_cursor: u64,
     items: usize,
     max_bytes: usize,
-) -> Result<Vec<DeviceItem>, Fail> {
+) -> Result<(Vec<DeviceItem>, bool), Fail> {
     // A missing body or room makes a NULL, which reads as damage.
     let sql = "SELECT q.cursor, q.room_id, q.seq, r.room,
             coalesce(l.kind, n.kind), coalesce(l.at, n.at), coalesce(l.body, n.body)
@@ -72,11 +95,12 @@ pub(super) fn read(
     let mut rows = statement.query(params![device, int(after_cursor), limit(items)])?;
     let mut found: Vec<DeviceItem> = Vec::new();
     let mut bytes = 0_usize;
+    let mut all = true;
     while let Some(row) = rows.next()? {
         let place = match row.get::<_, i64>(1)? {
             NOTICE => None,
             _ => Some(RoomPlace {
-                room: row.get(3)?,
+                room: text(row, 3)?,
                 seq: number(row, 2)?,
             }),
         };
@@ -85,24 +109,30 @@ pub(super) fn read(
             place,
             kind: row.get(4)?,
             at: number(row, 5)?,
-            body: row.get(6)?,
+            body: blob(row, 6)?,
         };
         bytes = bytes.saturating_add(item.body.len());
         if bytes > max_bytes && !found.is_empty() {
+            all = false;
             break;
         }
         found.push(item);
     }
-    Ok(found)
+    all &= found.len() < items;
+    Ok((found, all))
 }
 
-pub(super) fn ack(connection: &Connection, device: &str, cursor: u64) -> Result<u64, Fail> {
-    let queue = queue(connection, device)?;
-    let cursor = int(cursor);
+pub(super) fn ack(connection: &Connection, notes: &mut Notes, device: &str, until: u64) -> Result<u64, Fail> {
+    let queue = match notes.memory.queues.get(device) {
+        Some(known) => Some(*known),
+        None => queue(connection, device)?,
+    };
+    let cursor = int(until);
     if cursor > queue.map_or(0, |(_, issued)| issued) {
         return Err(Fail::Refused(StoreError::Misuse("cursor was never issued")));
     }
     let Some((id, _)) = queue else { return Ok(0) };
+    notes.news.queues.push(QueueNews::Acked(Arc::from(device), until));
     let sql = "DELETE FROM notices
         WHERE id IN (SELECT seq FROM queue WHERE device_id = ?1 AND cursor <= ?2 AND room_id = 0)";
     execute(connection, sql, [id, cursor])?;

@@ -18,22 +18,22 @@ use crate::{
 impl Store for SqliteStore {
     fn create_room(&self, command: CreateRoom) -> Pending<Once<Applied>> {
         let checked = command.write.check();
-        self.write("create_room", checked, move |connection, hints| {
-            room::create(connection, hints, &command)
+        self.write("create_room", checked, move |connection, notes| {
+            room::create(connection, notes, &command)
         })
     }
 
     fn apply(&self, command: Apply) -> Pending<Once<Applied>> {
         let checked = command.check();
-        self.write("apply", checked, move |connection, hints| {
-            room::apply(connection, hints, &command)
+        self.write("apply", checked, move |connection, notes| {
+            room::apply(connection, notes, &command)
         })
     }
 
     fn accept_fanout(&self, command: AcceptFanout) -> Pending<Once<Applied>> {
         let checked = command.check();
-        self.write("accept_fanout", checked, move |connection, hints| {
-            room::accept_fanout(connection, hints, &command)
+        self.write("accept_fanout", checked, move |connection, notes| {
+            room::accept_fanout(connection, notes, &command)
         })
     }
 
@@ -67,27 +67,36 @@ impl Store for SqliteStore {
         self.read("outbox_due", |connection| outbox::due(connection, now, limit))
     }
 
+    fn outbox_batch(&self, room: &str, follower: &str) -> Result<Option<Batch>, StoreError> {
+        if let Some(batch) = self.handover.batch(room, follower) {
+            return Ok(Some(batch));
+        }
+        self.read("outbox_batch", |connection| {
+            outbox::in_flight(connection, room, follower)
+        })
+    }
+
     fn outbox_next_due(&self) -> Result<Option<u64>, StoreError> {
         self.read("outbox_next_due", outbox::next_due)
     }
 
     fn outbox_ack(&self, command: OutboxAck) -> Pending<AckOutcome> {
         let checked = command.check();
-        self.write("outbox_ack", checked, move |connection, hints| {
-            outbox::ack(connection, hints, &command)
+        self.write("outbox_ack", checked, move |connection, notes| {
+            outbox::ack(connection, notes, &command)
         })
     }
 
     fn outbox_defer(&self, command: OutboxDefer) -> Pending<AckOutcome> {
-        self.write("outbox_defer", command.check(), move |connection, _| {
-            outbox::defer(connection, &command)
+        self.write("outbox_defer", command.check(), move |connection, notes| {
+            outbox::defer(connection, notes, &command)
         })
     }
 
     fn outbox_expire(&self, command: OutboxExpire) -> Pending<Vec<Dropped>> {
         let checked = command.check();
-        self.write("outbox_expire", checked, move |connection, hints| {
-            outbox::expire(connection, hints, &command)
+        self.write("outbox_expire", checked, move |connection, notes| {
+            outbox::expire(connection, notes, &command)
         })
     }
 
@@ -98,22 +107,31 @@ impl Store for SqliteStore {
         limit: usize,
         max_bytes: usize,
     ) -> Result<Vec<DeviceItem>, StoreError> {
-        self.read("device_read", |connection| {
+        let unknown = match self.handover.items(device, after_cursor, limit, max_bytes) {
+            Ok(items) => return Ok(items),
+            Err(unknown) => unknown,
+        };
+        let (items, all) = self.read("device_read", |connection| {
             device::read(connection, device, after_cursor, limit, max_bytes)
-        })
+        })?;
+        if all {
+            let last = items.last().map(|item| item.cursor);
+            self.handover.read(device, &unknown, after_cursor, last);
+        }
+        Ok(items)
     }
 
     fn device_ack(&self, device: &str, cursor: u64) -> Pending<u64> {
         let device = device.to_owned();
-        self.write("device_ack", bounded(&[cursor]), move |connection, _| {
-            device::ack(connection, &device, cursor)
+        self.write("device_ack", bounded(&[cursor]), move |connection, notes| {
+            device::ack(connection, notes, &device, cursor)
         })
     }
 
     fn device_enqueue(&self, command: Enqueue) -> Pending<Once<Vec<u64>>> {
         let checked = command.check();
-        self.write("device_enqueue", checked, move |connection, hints| {
-            device::enqueue(connection, hints, &command)
+        self.write("device_enqueue", checked, move |connection, notes| {
+            device::enqueue(connection, notes, &command)
         })
     }
 

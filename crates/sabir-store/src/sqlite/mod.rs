@@ -9,6 +9,10 @@
 //! fsync. Each runs in a savepoint of its own: what one of them undoes, the others do not notice. WAL with
 //! `synchronous=FULL`, and an answer is given only after COMMIT returned.
 //!
+//! What was just written is handed to its readers in memory (`handover`), and the writer remembers what it would
+//! otherwise ask the database again for each command (`notes`): a device that listens, and a follower that answers,
+//! cost no question at all.
+//!
 //! A store is a directory (mode 0700) with `provider.db` (mode 0600) and `lock`, whose file lock keeps a second
 //! process away.
 
@@ -19,7 +23,9 @@ mod device;
 mod expire;
 mod fail;
 mod handle;
+mod handover;
 mod key_package;
+mod notes;
 mod open;
 mod outbox;
 mod query;
@@ -32,6 +38,7 @@ mod writer;
 
 use std::fs::File;
 use std::path::Path;
+use std::sync::Arc;
 
 use rusqlite::Connection;
 use tokio::sync::broadcast;
@@ -39,6 +46,8 @@ use tokio::sync::broadcast;
 pub use self::open::OpenError;
 
 use self::fail::Fail;
+use self::handover::Handover;
+use self::notes::Notes;
 use self::readers::Readers;
 use self::writer::Writer;
 use crate::types::Hint;
@@ -51,6 +60,7 @@ pub struct SqliteStore {
     readers: Readers,
     writer: Writer,
     hints: broadcast::Sender<Hint>,
+    handover: Arc<Handover>,
     _lock: File,
 }
 
@@ -65,11 +75,13 @@ impl SqliteStore {
         let database = open::database_file(directory)?;
         let connection = open::open_writer(&database)?;
         let hints = broadcast::channel(HINTS_KEPT).0;
-        let writer = Writer::start(connection, hints.clone())?;
+        let handover = Arc::new(Handover::default());
+        let writer = Writer::start(connection, hints.clone(), Arc::clone(&handover))?;
         Ok(Self {
             readers: Readers::new(database),
             writer,
             hints,
+            handover,
             _lock: lock,
         })
     }
@@ -77,7 +89,7 @@ impl SqliteStore {
     fn write<T, F>(&self, command: &'static str, checked: Result<(), StoreError>, act: F) -> Pending<T>
     where
         T: Send + 'static,
-        F: FnMut(&Connection, &mut Vec<Hint>) -> Result<T, Fail> + Send + 'static,
+        F: FnMut(&Connection, &mut Notes) -> Result<T, Fail> + Send + 'static,
     {
         match checked {
             Ok(()) => self.writer.submit(command, act),

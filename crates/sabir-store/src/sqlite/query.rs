@@ -1,5 +1,7 @@
 //! Small helpers around prepared statements, and the numbers' way in and out.
 
+use std::sync::Arc;
+
 use rusqlite::{Connection, OptionalExtension, Params, Row};
 
 /// A number as SQL integer. Commands are checked against `MAX_NUMBER` before; what else is larger means "no limit".
@@ -16,6 +18,16 @@ pub(super) fn limit(rows: usize) -> i64 {
 pub(super) fn number(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
     let value: i64 = row.get(column)?;
     u64::try_from(value).map_err(|_| rusqlite::Error::IntegralValueOutOfRange(column, value))
+}
+
+/// A column of bytes that several will hold.
+pub(super) fn blob(row: &Row<'_>, column: usize) -> rusqlite::Result<Arc<[u8]>> {
+    Ok(Arc::from(row.get_ref(column)?.as_blob()?))
+}
+
+/// A column of text that several will hold.
+pub(super) fn text(row: &Row<'_>, column: usize) -> rusqlite::Result<Arc<str>> {
+    Ok(Arc::from(row.get_ref(column)?.as_str()?))
 }
 
 /// Executes and says how many rows changed.

@@ -6,27 +6,29 @@ use std::sync::Arc;
 use rusqlite::{Connection, Row, params};
 
 use super::fail::Fail;
-use super::query::{execute, find, int, limit, list, number};
+use super::notes::Notes;
+use super::outbox::Address;
+use super::query::{blob, execute, find, int, limit, list, number};
 use super::{device, outbox};
-use crate::types::{Hash, Hint};
+use crate::types::Hash;
 use crate::{
-    AcceptFanout, Answer, Applied, Apply, CreateRoom, FIRST_FENCE, FIRST_SEQ, LogEntry, Once, Placed,
-    RoomEvent, RoomHead, RoomKind, RoomState, RoomVersion, RoomWrite, StoreError,
+    AcceptFanout, Answer, Applied, Apply, CreateRoom, DeviceItem, FIRST_FENCE, FIRST_SEQ, LogEntry, Once,
+    Placed, RoomEvent, RoomHead, RoomKind, RoomPlace, RoomState, RoomVersion, RoomWrite, StoreError,
 };
 
 pub(super) fn create(
     connection: &Connection,
-    hints: &mut Vec<Hint>,
+    notes: &mut Notes,
     command: &CreateRoom,
 ) -> Result<Once<Applied>, Fail> {
     if let Some(response) = earlier_answer(connection, command.write.answer.as_ref())? {
         return Ok(Once::AlreadyAnswered(response));
     }
-    match head(connection, &command.write.room)? {
+    match current(connection, notes, &command.write.room)? {
         Some((_, head)) => Err(conflict(Some(head))),
         None => insert(
             connection,
-            hints,
+            notes,
             command.kind,
             &command.hub_domain,
             &command.write,
@@ -37,15 +39,15 @@ pub(super) fn create(
 
 pub(super) fn apply(
     connection: &Connection,
-    hints: &mut Vec<Hint>,
+    notes: &mut Notes,
     command: &Apply,
 ) -> Result<Once<Applied>, Fail> {
     if let Some(response) = earlier_answer(connection, command.write.answer.as_ref())? {
         return Ok(Once::AlreadyAnswered(response));
     }
-    match head(connection, &command.write.room)? {
+    match current(connection, notes, &command.write.room)? {
         Some((id, head)) if head.version == command.expect => {
-            write(connection, hints, id, head.version, &command.write).map(Once::Done)
+            write(connection, notes, id, head.version, &command.write).map(Once::Done)
         }
         other => Err(conflict(other.map(|(_, head)| head))),
     }
@@ -53,7 +55,7 @@ pub(super) fn apply(
 
 pub(super) fn accept_fanout(
     connection: &Connection,
-    hints: &mut Vec<Hint>,
+    notes: &mut Notes,
     command: &AcceptFanout,
 ) -> Result<Once<Applied>, Fail> {
     let AcceptFanout {
@@ -64,14 +66,14 @@ pub(super) fn accept_fanout(
     if let Some(response) = earlier_answer(connection, change.answer.as_ref())? {
         return Ok(Once::AlreadyAnswered(response));
     }
-    match (head(connection, &change.room)?, expect) {
-        (None, None) => insert(connection, hints, RoomKind::Follower, hub_domain, change).map(Once::Done),
+    match (current(connection, notes, &change.room)?, expect) {
+        (None, None) => insert(connection, notes, RoomKind::Follower, hub_domain, change).map(Once::Done),
         (Some((id, head)), Some(version))
             if head.version == *version
                 && head.kind == RoomKind::Follower
                 && head.hub_domain == *hub_domain =>
         {
-            write(connection, hints, id, head.version, change).map(Once::Done)
+            write(connection, notes, id, head.version, change).map(Once::Done)
         }
         (other, _) => Err(conflict(other.map(|(_, head)| head))),
     }
@@ -166,13 +168,20 @@ pub(super) fn keep_answer(connection: &Connection, answer: Option<&Answer>, now:
 }
 
 /// The number of a room.
-pub(super) fn id(connection: &Connection, room: &str) -> Result<Option<i64>, Fail> {
-    Ok(find(
-        connection,
-        "SELECT id FROM rooms WHERE room = ?1",
-        [room],
-        |row| row.get(0),
-    )?)
+pub(super) fn id(connection: &Connection, notes: &mut Notes, room: &str) -> Result<Option<i64>, Fail> {
+    Ok(current(connection, notes, room)?.map(|(id, _)| id))
+}
+
+/// The head of a room as the writer knows it, or reads it.
+fn current(connection: &Connection, notes: &mut Notes, room: &str) -> Result<Option<(i64, RoomHead)>, Fail> {
+    if let Some(known) = notes.memory.rooms.get(room) {
+        return Ok(Some(known.clone()));
+    }
+    let found = head(connection, room)?;
+    if let Some(found) = &found {
+        notes.memory.rooms.insert(room.to_owned(), found.clone());
+    }
+    Ok(found)
 }
 
 /// Columns seq, kind, at, body.
@@ -181,7 +190,7 @@ pub(super) fn read_entry(row: &Row<'_>) -> rusqlite::Result<LogEntry> {
         seq: number(row, 0)?,
         kind: row.get(1)?,
         at: number(row, 2)?,
-        body: row.get(3)?,
+        body: blob(row, 3)?,
     })
 }
 
@@ -213,7 +222,7 @@ fn read_head(row: &Row<'_>) -> rusqlite::Result<RoomHead> {
 
 fn insert(
     connection: &Connection,
-    hints: &mut Vec<Hint>,
+    notes: &mut Notes,
     kind: RoomKind,
     hub_domain: &str,
     change: &RoomWrite,
@@ -236,12 +245,12 @@ fn insert(
         params![change.room, kind, hub_domain, numbers.0, numbers.1, numbers.2],
     )?;
     let id = connection.last_insert_rowid();
-    write(connection, hints, id, version, change)
+    write(connection, notes, id, version, change)
 }
 
 fn write(
     connection: &Connection,
-    hints: &mut Vec<Hint>,
+    notes: &mut Notes,
     id: i64,
     before: RoomVersion,
     change: &RoomWrite,
@@ -263,26 +272,24 @@ fn write(
         ..before
     };
     let mut followers = BTreeMap::new();
+    let room = Arc::from(change.room.as_str());
     let mut events = Vec::with_capacity(change.events.len());
     for event in &change.events {
-        let placed = append(
-            connection,
-            hints,
-            id,
-            version.next_seq,
-            change.now,
-            event,
-            &mut followers,
-        )?;
+        let place = (&room, id, version.next_seq);
+        let placed = append(connection, notes, place, change.now, event, &mut followers)?;
         if let Placed::Stored(seq) = placed {
             version.next_seq = seq.checked_add(1).ok_or(Fail::Damaged)?;
         }
         events.push(placed);
     }
-    for (domain, follower) in followers {
-        if outbox::freeze_if_idle(connection, id, follower, change.now)? {
-            hints.push(Hint::Outbox(Arc::from(domain)));
-        }
+    for (follower, follower_id) in followers {
+        let to = Address {
+            room: &change.room,
+            room_id: id,
+            follower,
+            follower_id,
+        };
+        outbox::freeze_if_idle(connection, notes, &to, change.now)?;
     }
     for reference in &change.spent_routes {
         execute(connection, "DELETE FROM routes WHERE reference = ?1", [reference])?;
@@ -293,6 +300,10 @@ fn write(
         sql,
         params![id, int(version.epoch), int(version.next_seq)],
     )?;
+    notes.memory.changes();
+    if let Some((_, head)) = notes.memory.rooms.get_mut(&change.room) {
+        head.version = version;
+    }
     keep_answer(connection, change.answer.as_ref(), change.now)?;
     Ok(Applied { version, events })
 }
@@ -300,9 +311,8 @@ fn write(
 /// Appends one event and refers to it from the queues and the outbox; notes the followers it met.
 fn append<'a>(
     connection: &Connection,
-    hints: &mut Vec<Hint>,
-    room_id: i64,
-    seq: u64,
+    notes: &mut Notes,
+    (room, room_id, seq): (&Arc<str>, i64, u64),
     now: u64,
     event: &'a RoomEvent,
     followers: &mut BTreeMap<&'a str, i64>,
@@ -321,9 +331,26 @@ fn append<'a>(
         sql,
         params![room_id, int(seq), event.kind, int(now), event.body],
     )?;
+    // One copy for all who get it.
+    let entry = LogEntry {
+        seq,
+        kind: event.kind,
+        at: now,
+        body: Arc::from(event.body.as_slice()),
+    };
     for device in event.devices.iter().map(String::as_str).collect::<BTreeSet<_>>() {
-        device::refer(connection, device, room_id, int(seq))?;
-        hints.push(Hint::Device(Arc::from(device)));
+        device::refer(connection, notes, device, (room_id, int(seq)), |cursor| {
+            DeviceItem {
+                cursor,
+                place: Some(RoomPlace {
+                    room: Arc::clone(room),
+                    seq,
+                }),
+                kind: entry.kind,
+                at: entry.at,
+                body: Arc::clone(&entry.body),
+            }
+        })?;
     }
     for domain in event
         .followers
@@ -333,11 +360,10 @@ fn append<'a>(
     {
         let follower = match followers.get(domain) {
             Some(follower) => *follower,
-            None => outbox::follower_id(connection, domain)?,
+            None => outbox::follower_id(connection, notes, domain)?,
         };
         followers.insert(domain, follower);
-        let sql = "INSERT INTO outbox (room_id, follower_id, seq) VALUES (?1, ?2, ?3)";
-        execute(connection, sql, params![room_id, follower, int(seq)])?;
+        outbox::append(connection, notes, (room_id, follower), &entry)?;
     }
     Ok(Placed::Stored(seq))
 }

@@ -7,6 +7,8 @@
     reason = "tests"
 )]
 
+use std::sync::Arc;
+
 use rusqlite::Connection;
 use tempfile::TempDir;
 use tokio::sync::broadcast;
@@ -85,9 +87,9 @@ fn a_command_that_fails_midway_leaves_nothing() {
     let mut hints = store.watch();
     let pending: Vec<_> = (0..30_u8)
         .map(|n| {
-            store.write("half", Ok(()), move |connection, hints| {
+            store.write("half", Ok(()), move |connection, notes| {
                 super::account::put_setting(connection, &n.to_string(), b"written")?;
-                hints.push(Hint::Device(n.to_string().into()));
+                notes.news.hints.push(Hint::Device(n.to_string().into()));
                 if n % 3 == 0 { Err(Fail::Damaged) } else { Ok(()) }
             })
         })
@@ -116,7 +118,7 @@ fn a_failed_commit_is_in_doubt() {
              CREATE TABLE children (id INTEGER REFERENCES parents (id) DEFERRABLE INITIALLY DEFERRED) STRICT;",
         )
         .unwrap();
-    let writer = Writer::start(connection, broadcast::channel(9).0).unwrap();
+    let writer = Writer::start(connection, broadcast::channel(9).0, Arc::default()).unwrap();
     let child = |id: i64| {
         writer.submit("child", move |c, _| {
             Ok(execute(c, "INSERT INTO children VALUES (?1)", [id])?)
@@ -151,7 +153,7 @@ fn a_failed_commit_is_in_doubt() {
 fn a_dead_writer_is_told() {
     let directory = TempDir::new().unwrap();
     let connection = open::open_writer(&open::database_file(directory.path()).unwrap()).unwrap();
-    let writer = Writer::start(connection, broadcast::channel(9).0).unwrap();
+    let writer = Writer::start(connection, broadcast::channel(9).0, Arc::default()).unwrap();
     let killed: Pending<()> = writer.submit("panic", |_, _| panic!("a test kills the writer"));
     assert!(killed.wait().unwrap_err().maybe_applied());
     // The channel closes while the thread unwinds, before or after this is sent.

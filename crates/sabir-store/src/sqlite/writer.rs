@@ -10,6 +10,8 @@ use rusqlite::Connection;
 use tokio::sync::{broadcast, oneshot};
 
 use super::fail::Fail;
+use super::handover::Handover;
+use super::notes::Notes;
 use super::query::execute;
 use crate::types::Hint;
 use crate::{Cause, Pending, StoreError};
@@ -23,12 +25,18 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(connection: Connection, hints: broadcast::Sender<Hint>) -> std::io::Result<Self> {
+    pub(super) fn start(
+        connection: Connection,
+        hints: broadcast::Sender<Hint>,
+        handover: Arc<Handover>,
+    ) -> std::io::Result<Self> {
         let (commands, received) = mpsc::channel();
         let waiting = Arc::new(AtomicUsize::new(0));
         let group = Group {
             connection,
             hints,
+            handover,
+            notes: Notes::default(),
             waiting: Arc::clone(&waiting),
         };
         let thread = thread::Builder::new()
@@ -45,7 +53,7 @@ impl Writer {
     pub(super) fn submit<T, F>(&self, command: &'static str, act: F) -> Pending<T>
     where
         T: Send + 'static,
-        F: FnMut(&Connection, &mut Vec<Hint>) -> Result<T, Fail> + Send + 'static,
+        F: FnMut(&Connection, &mut Notes) -> Result<T, Fail> + Send + 'static,
     {
         let refused = || {
             Pending::ready(Err(StoreError::Unavailable {
@@ -87,7 +95,7 @@ impl Drop for Writer {
 /// A command without its types.
 trait Job: Send {
     /// Runs it and keeps its result.
-    fn run(&mut self, connection: &Connection, hints: &mut Vec<Hint>) -> Ran;
+    fn run(&mut self, connection: &Connection, notes: &mut Notes) -> Ran;
     /// Gives the kept result, or this error instead of it.
     fn answer(self: Box<Self>, failure: Option<&Failure>);
 }
@@ -114,10 +122,10 @@ struct Command<T, F> {
 impl<T, F> Job for Command<T, F>
 where
     T: Send,
-    F: FnMut(&Connection, &mut Vec<Hint>) -> Result<T, Fail> + Send,
+    F: FnMut(&Connection, &mut Notes) -> Result<T, Fail> + Send,
 {
-    fn run(&mut self, connection: &Connection, hints: &mut Vec<Hint>) -> Ran {
-        let result = (self.act)(connection, hints).map_err(|fail| fail.into_error(self.command));
+    fn run(&mut self, connection: &Connection, notes: &mut Notes) -> Ran {
+        let result = (self.act)(connection, notes).map_err(|fail| fail.into_error(self.command));
         let ran = if result.is_ok() { Ran::Keep } else { Ran::Undo };
         self.result = Some(result);
         ran
@@ -156,6 +164,8 @@ where
 struct Group {
     connection: Connection,
     hints: broadcast::Sender<Hint>,
+    handover: Arc<Handover>,
+    notes: Notes,
     waiting: Arc<AtomicUsize>,
 }
 
@@ -202,31 +212,35 @@ impl Group {
         }
     }
 
-    /// One transaction for all. Publishes hints after the commit.
+    /// One transaction for all. Publishes news after the commit.
     fn transact(&mut self, jobs: &mut [Box<dyn Job>]) -> End {
-        let mut hints = Vec::new();
-        if let Err(error) = self.run_all(jobs, &mut hints) {
+        if let Err(error) = self.run_all(jobs) {
             self.roll_back();
+            self.notes = Notes::default();
             return End::Aborted(Arc::new(error));
         }
         if let Err(error) = execute(&self.connection, "COMMIT", ()) {
             self.roll_back();
+            self.notes = Notes::default();
+            // It may have happened: only the database knows.
+            self.handover.forget();
             return End::InDoubt(Arc::new(error));
         }
-        for hint in hints.into_iter().collect::<BTreeSet<_>>() {
+        self.handover.publish(&mut self.notes.news);
+        for hint in self.notes.news.hints.drain(..).collect::<BTreeSet<_>>() {
             // Nobody listening is fine: hints are lossy.
             let _ = self.hints.send(hint);
         }
         End::Committed
     }
 
-    fn run_all(&self, jobs: &mut [Box<dyn Job>], hints: &mut Vec<Hint>) -> rusqlite::Result<()> {
+    fn run_all(&mut self, jobs: &mut [Box<dyn Job>]) -> rusqlite::Result<()> {
         execute(&self.connection, "BEGIN IMMEDIATE", ())?;
         for job in jobs {
             execute(&self.connection, "SAVEPOINT command", ())?;
-            let before = hints.len();
-            if job.run(&self.connection, hints) == Ran::Undo {
-                hints.truncate(before);
+            let mark = self.notes.begin();
+            if job.run(&self.connection, &mut self.notes) == Ran::Undo {
+                self.notes.undo(mark);
                 // Fails when SQLite rolled back the whole transaction by itself, as it may on a full disk.
                 execute(&self.connection, "ROLLBACK TO command", ())?;
             }

@@ -1,5 +1,7 @@
 //! Device queues: what each local device has yet to read, by a dense cursor of its own.
 
+use std::sync::Arc;
+
 use crate::StoreError;
 use crate::types::bounded;
 use crate::types::room::Answer;
@@ -15,15 +17,15 @@ pub struct DeviceItem {
     pub kind: u16,
     /// When it was accepted here, milliseconds since 1970.
     pub at: u64,
-    /// The body.
-    pub body: Vec<u8>,
+    /// The body, shared with whoever else gets it.
+    pub body: Arc<[u8]>,
 }
 
 /// The place of an event in its room.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RoomPlace {
     /// The room's URI.
-    pub room: String,
+    pub room: Arc<str>,
     /// Sequence number in the room's log.
     pub seq: u64,
 }

@@ -25,8 +25,13 @@ pub const MAX_NUMBER: u64 = i64::MAX as u64;
 pub enum Hint {
     /// The queue of this device (client URI) grew.
     Device(Arc<str>),
-    /// A batch for this follower (domain) was frozen and is due.
-    Outbox(Arc<str>),
+    /// A batch of a room for a follower was frozen and is due.
+    Outbox {
+        /// The room's URI.
+        room: Arc<str>,
+        /// The follower's domain.
+        follower: Arc<str>,
+    },
 }
 
 /// Refuses numbers that a signed SQL integer cannot hold.

@@ -1,6 +1,7 @@
 //! Rooms: state rows, the log, and the writes that change both.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::StoreError;
 use crate::types::{Hash, bounded};
@@ -170,8 +171,8 @@ pub struct LogEntry {
     pub kind: u16,
     /// When it was accepted here, milliseconds since 1970.
     pub at: u64,
-    /// The body.
-    pub body: Vec<u8>,
+    /// The body, shared with whoever else gets it.
+    pub body: Arc<[u8]>,
 }
 
 impl RoomVersion {

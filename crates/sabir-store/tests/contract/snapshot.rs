@@ -48,6 +48,7 @@ pub(crate) struct Snapshot {
     pub(crate) seen: Vec<Option<u64>>,
     pub(crate) answers: Vec<Option<Vec<u8>>>,
     pub(crate) batches: Vec<Batch>,
+    pub(crate) each_batch: Vec<Option<Batch>>,
     pub(crate) next_due: Option<u64>,
     pub(crate) queues: Vec<Vec<DeviceItem>>,
     pub(crate) some_items: Vec<Vec<DeviceItem>>,
@@ -83,6 +84,9 @@ pub(crate) fn take(store: &dyn Store, now: u64) -> Snapshot {
             .map(|(f, h)| store.answered(&follower(f), &hash(h)).unwrap())
             .collect(),
         batches: store.outbox_due(MAX_NUMBER, usize::MAX).unwrap(),
+        each_batch: pairs(ROOMS, FOLLOWERS)
+            .map(|(r, f)| store.outbox_batch(&room(r), &follower(f)).unwrap())
+            .collect(),
         next_due: store.outbox_next_due().unwrap(),
         queues: (0..DEVICES)
             .map(|n| store.device_read(&device(n), 0, usize::MAX, usize::MAX).unwrap())

@@ -312,14 +312,11 @@ fn a_device_reads_by_cursor() {
             [1, 2, 3]
         );
         assert_eq!(
-            items[0]
-                .place
-                .as_ref()
-                .map(|place| (place.room.as_str(), place.seq)),
+            items[0].place.as_ref().map(|place| (&*place.room, place.seq)),
             Some((ROOM, 1))
         );
         assert_eq!(
-            (&items[2].place, items[2].kind, items[2].body.as_slice()),
+            (&items[2].place, items[2].kind, &*items[2].body),
             (&None, 4, b"note".as_slice())
         );
         let some = |after, limit, bytes| backend.store().device_read(D, after, limit, bytes).unwrap().len();
@@ -399,7 +396,11 @@ fn hints_follow_commits() {
         apply(backend.store(), version, write(vec![event(b"one")]));
         let mut told = vec![next(&mut hints), next(&mut hints)];
         told.sort();
-        assert_eq!(told, [Hint::Device(D.into()), Hint::Outbox(F.into())]);
+        let batch = Hint::Outbox {
+            room: ROOM.into(),
+            follower: F.into(),
+        };
+        assert_eq!(told, [Hint::Device(D.into()), batch]);
         let lost = Apply {
             expect: version,
             write: write(vec![event(b"lost")]),
@@ -519,7 +520,7 @@ fn read(store: &dyn Store) -> Vec<sabir_store::DeviceItem> {
 }
 
 fn bodies(entries: &[LogEntry]) -> Vec<&[u8]> {
-    entries.iter().map(|entry| entry.body.as_slice()).collect()
+    entries.iter().map(|entry| &*entry.body).collect()
 }
 
 fn next(hints: &mut tokio::sync::broadcast::Receiver<Hint>) -> Hint {

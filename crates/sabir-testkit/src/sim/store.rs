@@ -234,6 +234,7 @@ impl Store for FragileStore {
         room_log(room: &str, after_seq: u64, limit: usize) -> Vec<LogEntry>;
         seen_message(room: &str, message_hash: &Hash) -> Option<u64>;
         outbox_due(now: u64, limit: usize) -> Vec<Batch>;
+        outbox_batch(room: &str, follower: &str) -> Option<Batch>;
         outbox_next_due() -> Option<u64>;
         count_key_packages(device: &str, fresh: Freshness) -> u64;
         peek_key_package(device: &str, suite: u16, fresh: Freshness) -> Option<KeyPackageRow>;

@@ -6,6 +6,9 @@ use crate::uri::RoomUri;
 /// The largest cursor: what a signed 64-bit integer holds, so that every store can keep it.
 pub const MAX_CURSOR: u64 = i64::MAX as u64;
 
+/// Type of a `fanout` event.
+pub(super) const FANOUT: u8 = 1;
+
 /// Something that happened for a device.
 ///
 /// ```text
@@ -81,7 +84,7 @@ impl Encode for Event {
         self.cursor.encode(out);
         match &self.body {
             EventBody::Fanout { room, fanout_message } => {
-                out.push(1);
+                out.push(FANOUT);
                 room.encode(out);
                 put_opaque(out, fanout_message);
             }
@@ -105,7 +108,7 @@ impl Decode for Event {
         }
         let at = r.offset();
         let body = match r.u8("event_type")? {
-            1 => EventBody::Fanout {
+            FANOUT => EventBody::Fanout {
                 room: r.read_as("room")?,
                 fanout_message: field::bytes(r, "fanout_message", MAX_NOTIFY)?,
             },

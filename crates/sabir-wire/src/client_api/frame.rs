@@ -1,5 +1,6 @@
 use super::Event;
-use crate::codec::{Decode, DecodeError, DecodeErrorKind, Encode, Reader, put_opaque};
+use super::event::FANOUT;
+use crate::codec::{Decode, DecodeError, DecodeErrorKind, Encode, Reader, put_opaque, put_varint};
 use crate::protocol::MAX_NOTIFY;
 
 /// Bytes of one event: a message of at most [`MAX_NOTIFY`], its room and small fields.
@@ -8,6 +9,19 @@ pub const MAX_EVENT: usize = MAX_NOTIFY + 1024;
 /// Appends an event as a frame of the stream: `opaque event<V>`.
 pub fn put_frame(out: &mut Vec<u8>, event: &Event) {
     put_opaque(out, &event.to_bytes());
+}
+
+/// Appends a `fanout` event as a frame: the bytes of [`put_frame`] of the same event, without a copy of the message
+/// in between. `room` is the text of a room's URI.
+pub fn put_fanout_frame(out: &mut Vec<u8>, cursor: u64, room: &str, fanout_message: &[u8]) {
+    let mut head = Vec::with_capacity(room.len().saturating_add(24));
+    cursor.encode(&mut head);
+    head.push(FANOUT);
+    put_opaque(&mut head, room.as_bytes());
+    put_varint(&mut head, fanout_message.len());
+    put_varint(out, head.len().saturating_add(fanout_message.len()));
+    out.extend_from_slice(&head);
+    out.extend_from_slice(fanout_message);
 }
 
 /// Finds frames in a stream of bytes that arrives in pieces of any size.

@@ -7,7 +7,7 @@
 )]
 use super::*;
 use crate::codec::{Decode, DecodeErrorKind, Encode, put_varint};
-use crate::uri::ProviderUri;
+use crate::uri::{ProviderUri, RoomUri};
 use crate::vector_tests::valid;
 
 fn provider() -> ProviderUri {
@@ -90,6 +90,19 @@ fn stream() -> (Vec<Event>, Vec<u8>) {
         put_frame(&mut bytes, event);
     }
     (events, bytes)
+}
+
+#[test]
+fn a_fanout_frame_is_that_of_its_event() {
+    for size in [1, 63, 64, 200, 16_383, 20_000] {
+        let room = RoomUri::parse("mimi://a.example/r/x").unwrap();
+        let fanout_message = vec![7; size];
+        let (mut short, mut long) = (vec![1], vec![1]);
+        put_fanout_frame(&mut short, 5, room.as_str(), &fanout_message);
+        let body = EventBody::Fanout { room, fanout_message };
+        put_frame(&mut long, &Event { cursor: 5, body });
+        assert_eq!(short, long);
+    }
 }
 
 #[test]
