@@ -51,6 +51,10 @@ async fn pages(
     let page = settings.limits.stream_queue;
     let keep_alive = Duration::from_secs(settings.timeouts.keep_alive_seconds.max(1));
     loop {
+        // Before each page: a token that was taken away, or is over, ends its streams too, however much there is to tell.
+        shared
+            .sessions
+            .find(&shared.store, session.token, shared.ambient.now())?;
         let items = shared
             .store
             .device_read(session.client.as_str(), cursor, page, PAGE_BYTES)?;
@@ -61,10 +65,6 @@ async fn pages(
                 () = listening.woken() => continue,
                 () = sleep(keep_alive) => {}
             }
-            // A token that was taken away, or is over, ends its streams too.
-            shared
-                .sessions
-                .find(&shared.store, session.token, shared.ambient.now())?;
             let body = EventBody::Keepalive;
             put_frame(&mut out, &Event { cursor, body });
         }

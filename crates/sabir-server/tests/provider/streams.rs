@@ -61,6 +61,32 @@ async fn streams_resume_and_are_many() {
     while first.next().await.is_some() {}
 }
 
+/// Also where there is always something to tell, so that the stream is never idle.
+#[tokio::test]
+async fn a_stream_ends_with_its_token() {
+    let mut scene = Scene::talking().await;
+    let cursor = scene.bob.cursor;
+    let mut stream = scene.bob.online.events(cursor).await;
+    scene.alice.say("three");
+    scene.alice.flush().await;
+    let told = next_fanout(&mut stream).await;
+    let shared = &scene.b.shared;
+    let revoked = shared
+        .sessions
+        .revoke(&shared.store, scene.bob.online.client.as_str())
+        .await;
+    revoked.unwrap();
+    scene.alice.say("four");
+    scene.alice.flush().await;
+    while let Some(event) = stream.next().await {
+        assert!(
+            event.cursor <= told.cursor,
+            "told after the token was taken away: {event:?}"
+        );
+    }
+    scene.stop().await;
+}
+
 #[tokio::test]
 async fn a_device_is_told_when_it_runs_out() {
     let scene = Scene::new().await;
