@@ -389,7 +389,11 @@ async fn commits_that_do_not_hold() {
     logs.clear();
     let after = picture(&scene.a.shared);
     // The same commit in other clothes is late; the same bytes are a repetition.
-    let other = changed(&|_, tree| *tree = RatchetTreeOption::DistributionService);
+    let other = changed(&|_, tree| {
+        *tree = RatchetTreeOption::OutOfBand {
+            tree_signature: vec![1],
+        };
+    });
     assert_eq!(
         outcome(&other).await,
         UpdateOutcome::WrongEpoch { current_epoch: 1 }
