@@ -153,6 +153,8 @@ pub struct Conversation {
     beside: Option<Rows>,
     /// Whether it was ready when last looked at.
     was_ready: bool,
+    /// When the log last brought something, or this engine was first asked after it was loaded.
+    heard: Option<Millis>,
 }
 
 impl Conversation {
@@ -192,6 +194,7 @@ impl Conversation {
             intents: Intents::default(),
             beside: None,
             was_ready: false,
+            heard: None,
         }
     }
 
@@ -297,7 +300,7 @@ impl Conversation {
             Work::Keys { request: body, .. } => request(RequestKind::KeyMaterial, body),
             Work::Commit {
                 request: body,
-                accepted: false,
+                accepted: None,
                 ..
             }
             | Work::Leave {

@@ -8,15 +8,27 @@
     reason = "tests"
 )]
 
+#[path = "../../sabir-mls/tests/world/rogue.rs"]
+#[allow(
+    unreachable_pub,
+    dead_code,
+    unused_imports,
+    reason = "tests; not every test uses all"
+)]
+mod rogue;
 mod town;
 #[path = "../../sabir-mls/tests/world/mod.rs"]
 mod world;
 
+use rogue::{Rogue, Spoil};
 use sabir_core::conversation::{Alarm, Conversation, ConversationEvent, Intent, Out, Request, RequestKind};
 use sabir_core::room::MEMBER;
+use sabir_mls::group::OwnCommit;
 use sabir_wire::codec::{Decode as _, Encode as _};
-use sabir_wire::mls::MlsMessage;
-use sabir_wire::protocol::{FanoutBody, FanoutMessage, HandshakeBundle, UpdateRequest};
+use sabir_wire::mls::{GroupInfo, MlsMessage, RatchetTree, Welcome};
+use sabir_wire::protocol::{
+    FanoutBody, FanoutMessage, GroupInfoOption, HandshakeBundle, RatchetTreeOption, UpdateRequest,
+};
 use sabir_wire::uri::UserUri;
 use town::{DAY, Town, id};
 
@@ -175,6 +187,91 @@ fn a_commit_that_no_member_can_apply_is_told_with_its_maker_and_all_come_back() 
             .texts()
             .contains(&"what was that?".to_owned())
     );
+}
+
+/// The request for a commit, whoever made it.
+fn update(commit: &OwnCommit) -> Request {
+    let info = GroupInfo::from_bytes(&commit.next.group_info).unwrap();
+    let tree = RatchetTree::from_bytes(&commit.next.ratchet_tree).unwrap();
+    let welcome = commit.welcome.as_deref().map(Welcome::from_bytes);
+    let bundle = HandshakeBundle::Commit {
+        message: Box::new(MlsMessage::from_bytes(&commit.commit).unwrap()),
+        welcome: welcome.transpose().unwrap(),
+        group_info: Box::new(GroupInfoOption::Full(info)),
+        ratchet_tree: RatchetTreeOption::Full(tree),
+    };
+    Request {
+        kind: RequestKind::Update,
+        body: UpdateRequest { bundle }.to_bytes(),
+    }
+}
+
+/// What becomes of the secrets that are encrypted to these keys.
+type Way = fn(Vec<Vec<u8>>) -> Spoil;
+
+/// Bob's client commits to a new leaf of its own. One member cannot use what the path holds for it; nobody else, and no
+/// hub, can see that.
+fn one_victim(town: &mut Town, how: Way, victim: &str) {
+    let id = sabir_core::hub::group_uri(&town.room).unwrap();
+    let bob = &town.clients["bob"];
+    let rows = sabir_core::mls_rows(&bob.rows);
+    let key = bob.device.key.clone();
+    let mut rogue = Rogue::load(&rows, id.as_str().as_bytes(), &mut town.rng);
+    let victim = &town.clients[victim].device;
+    let tree = RatchetTree::from_bytes(&rogue.public_state(&key).ratchet_tree).unwrap();
+    let mut leaves = tree.leaves();
+    let (leaf, _) = leaves
+        .find(|(_, node)| node.signature_key.0 == victim.key.public())
+        .unwrap();
+    // Everybody came in by Alice's commits: nothing above the leaves of the others is filled.
+    rogue.spoil = how(rogue.keys_of(leaf)[..1].to_vec());
+    let commit = rogue.refresh(&key).unwrap();
+    // Bob's client follows its own commit, as if nothing were the matter.
+    let kept = rogue.rows();
+    let bob = town.clients.get_mut("bob").unwrap();
+    let mut changes = sabir_mls::rows::RowChanges::default();
+    for key in rows.keys().filter(|key| !kept.contains_key(*key)) {
+        changes.delete(key.clone());
+    }
+    for (key, value) in kept {
+        changes.put(key, value);
+    }
+    sabir_core::scoped(changes).apply_to(&mut bob.rows);
+    let loaded = Conversation::load(town.room.clone(), &bob.rows, &mut town.rng);
+    bob.conversation = Some(loaded.unwrap());
+    let epoch = town.hub().epoch();
+    town.request("bob", &update(&commit));
+    assert_eq!(town.hub().epoch(), epoch + 1, "the hub cannot see it");
+}
+
+#[test]
+fn one_victim_of_a_wrong_path_secret_names_its_maker_and_comes_back_by_itself() {
+    let ways: [Way; 2] = [Spoil::Ciphertext, Spoil::Secret];
+    for (seed, how) in (30..).zip(ways) {
+        let mut town = Town::group(seed, FOUR);
+        town.say("alice", "before");
+        town.settle();
+        // What she has written waits while she comes back, and goes out then.
+        town.say("carol", "still here");
+        one_victim(&mut town, how, "carol");
+        while town.deliver("carol") {}
+        assert_eq!(bad_commits(&town, "carol"), [Some(town.user("bob"))]);
+        assert!(town.clients["carol"].hers().is_repairing());
+        town.say("dave", "and on");
+        town.settle();
+        assert_eq!(returns(&town, "carol"), 1);
+        for name in ["alice", "bob", "dave"] {
+            assert!(town.clients[name].alarms().is_empty(), "{name}");
+            assert_eq!(returns(&town, name), 0, "{name}");
+            let mut texts = town.clients[name].texts();
+            texts.sort();
+            assert_eq!(texts, ["and on", "before", "still here"], "{name}");
+        }
+        town.agree(NAMES);
+        town.say("bob", "after");
+        town.settle();
+        assert!(town.clients["carol"].texts().contains(&"after".to_owned()));
+    }
 }
 
 #[test]

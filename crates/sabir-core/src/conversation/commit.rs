@@ -11,12 +11,12 @@ use sabir_wire::protocol::{
 use sabir_wire::uri::UserUri;
 
 use super::record::{Phase, Work};
-use super::work::{MAX_REFUSALS, wait};
+use super::work::{MAX_REFUSALS, PATIENCE, wait};
 use super::{Conversation, ConversationContext, ConversationError, ConversationEvent, Effects};
 use crate::Millis;
 use crate::room::RoomRules;
 
-/// How long to wait for proposals of which the hub knows and this client does not.
+/// How long to wait at first for proposals of which the hub knows and this client does not.
 const BEHIND: Millis = 1_000;
 
 impl Conversation {
@@ -33,7 +33,7 @@ impl Conversation {
         let commit = self.group.commit_leaving_tree(cx.device, plan, rules, rng)?;
         self.record.work = Work::Commit {
             request: bundle(&commit)?.to_bytes(),
-            accepted: false,
+            accepted: None,
             intent,
             added,
         };
@@ -49,7 +49,7 @@ impl Conversation {
         let response = UpdateRoomResponse::from_bytes(response)
             .map_err(|error| ConversationError::Refused(error.to_string()))?;
         match (&response.outcome, &self.record.work) {
-            (UpdateOutcome::Success { .. }, _) => self.update_accepted(effects),
+            (UpdateOutcome::Success { .. }, _) => self.update_accepted(now, effects),
             // The commit stays pending: the one that took the epoch may be this very one, its answer lost and
             // forgotten since. The log tells; whatever it brings drops or merges it.
             (UpdateOutcome::WrongEpoch { current_epoch }, _) if *current_epoch > self.group.epoch() => {
@@ -81,9 +81,10 @@ impl Conversation {
         Ok(())
     }
 
-    fn update_accepted(&mut self, effects: &mut Effects) {
+    fn update_accepted(&mut self, now: Millis, effects: &mut Effects) {
         match &mut self.record.work {
-            Work::Commit { accepted, .. } => *accepted = true,
+            // It takes effect when the log brings it, which it does in a moment.
+            Work::Commit { accepted, .. } => *accepted = Some(now),
             Work::Leave { accepted, intent, .. } => {
                 *accepted = true;
                 self.record.leaving = true;
@@ -118,7 +119,14 @@ impl Conversation {
             Work::Idle | Work::Keys { .. } => return Ok(()),
         };
         if behind {
-            self.record.retry_at = now.saturating_add(BEHIND);
+            let since = *self.record.behind.get_or_insert(now);
+            let over = since.saturating_add(PATIENCE);
+            if over <= now {
+                // What the log should have brought never comes.
+                self.start_repair(now, self.group.epoch(), effects);
+            }
+            let wait = BEHIND.max(now.saturating_sub(since) / 2);
+            self.record.retry_at = now.saturating_add(wait).min(over.max(now));
             return Ok(());
         }
         // Other key packages may be taken.

@@ -40,6 +40,7 @@ impl Conversation {
         if self.record.phase == Phase::Closed {
             return Ok(effects);
         }
+        self.heard = Some(now);
         let accepted = entry.timestamp;
         // A client judges at the time the hub accepted the entry, so that all clients judge alike.
         let judge = Judge {
@@ -306,6 +307,7 @@ impl Conversation {
             .retain(|user| state.participant(user).is_some());
         self.record.commit_at = None;
         self.record.retry_at = 0;
+        self.record.behind = None;
         self.record.refusals = 0;
         if let Phase::CatchingUp { epoch, .. } = self.record.phase
             && self.group.epoch() >= epoch
@@ -353,6 +355,7 @@ impl Conversation {
                 }
             }
         }
+        self.record.behind = None;
         match self.judge_proposals() {
             Ok(departed) => self.record.departed.extend(departed),
             Err(reason) => effects.events.extend(self.forbidden(&reason)),
@@ -392,6 +395,12 @@ impl Conversation {
             MlsError::Internal(reason) => return Err(ConversationError::Internal(reason)),
             MlsError::Evicted => {}
             error => match commit {
+                // The hub takes no commit that refers to what it has not accepted: the log kept something from this
+                // client, and the commit's maker has no part in it.
+                Some(bytes) if self.lacks_proposals(bytes) => {
+                    let epoch = self.group.epoch();
+                    self.gap(now, epoch, epoch, effects);
+                }
                 // The room goes on without this client, unless it comes back.
                 Some(bytes) => {
                     if self.record.repair.is_none() {
@@ -409,6 +418,22 @@ impl Conversation {
             },
         }
         Ok(())
+    }
+
+    /// Whether a commit of this epoch refers to proposals that the log has not brought.
+    fn lacks_proposals(&self, commit: &[u8]) -> bool {
+        let Ok(MlsMessage::Public(message)) = MlsMessage::from_bytes(commit) else {
+            return false;
+        };
+        let known: Vec<Vec<u8>> = self
+            .group
+            .proposals()
+            .map(|proposal| proposal.reference)
+            .collect();
+        message.commit().is_some_and(|commit| {
+            let mut referred = commit.proposals_by_reference();
+            referred.any(|reference| !known.iter().any(|known| known == reference))
+        })
     }
 
     /// Who made a commit of this epoch, as far as its signature proves it.

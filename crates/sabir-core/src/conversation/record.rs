@@ -44,7 +44,8 @@ pub(super) enum Work {
     /// A commit; it is pending in the group until the log brings it, or something else.
     Commit {
         request: Vec<u8>,
-        accepted: bool,
+        /// When this client heard that the hub accepted it.
+        accepted: Option<Millis>,
         intent: Option<u64>,
         /// Whose clients it adds.
         added: Vec<UserUri>,
@@ -123,6 +124,8 @@ pub(super) struct Record {
     pub(super) commit_at: Option<Millis>,
     /// Before this time no change of the room is tried again.
     pub(super) retry_at: Millis,
+    /// Since when the hub refuses commits because of proposals that the log has not brought.
+    pub(super) behind: Option<Millis>,
     /// How many commits in a row the hub refused that were for no intent.
     pub(super) refusals: u32,
     /// How many requests for key packages were made, so that no two are the same.
@@ -147,6 +150,7 @@ impl Record {
             leaving: false,
             commit_at: None,
             retry_at: 0,
+            behind: None,
             refusals: 0,
             asked: 0,
             people: BTreeMap::new(),
@@ -250,7 +254,7 @@ impl Encode for Work {
             } => {
                 out.push(3);
                 put_opaque(out, request);
-                out.push(u8::from(*accepted));
+                put_number(out, *accepted);
                 put_number(out, *intent);
                 put_vec(out, added);
             }
@@ -284,7 +288,7 @@ impl Decode for Work {
             },
             3 => Self::Commit {
                 request: r.opaque("request", MAX_REQUEST)?.to_vec(),
-                accepted: r.flag("accepted")?,
+                accepted: number(r)?,
                 intent: number(r)?,
                 added: r.list("added", MAX_PEOPLE)?,
             },
@@ -451,6 +455,7 @@ impl Encode for Record {
         out.push(u8::from(self.leaving));
         put_number(out, self.commit_at);
         self.retry_at.encode(out);
+        put_number(out, self.behind);
         self.refusals.encode(out);
         self.asked.encode(out);
         let people = self.people.iter();
@@ -484,7 +489,8 @@ impl Decode for Record {
         let departed: Vec<UserUri> = r.list("departed", MAX_PEOPLE)?;
         let (knows_all, leaving) = (r.flag("knows_all")?, r.flag("leaving")?);
         let commit_at = number(r)?;
-        let (retry_at, refusals) = (r.u64("retry_at")?, r.u32("refusals")?);
+        let (retry_at, behind) = (r.u64("retry_at")?, number(r)?);
+        let refusals = r.u32("refusals")?;
         let asked = r.u64("asked")?;
         let people: Vec<Person> = r.list("people", MAX_PEOPLE)?;
         let doubted: Vec<Doubted> = r.list("doubted", MAX_PEOPLE)?;
@@ -508,6 +514,7 @@ impl Decode for Record {
             leaving,
             commit_at,
             retry_at,
+            behind,
             refusals,
             asked,
             people: people.into_iter().map(known).collect(),

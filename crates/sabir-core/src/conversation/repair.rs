@@ -254,7 +254,12 @@ impl Conversation {
         self.group = group;
         let old = std::mem::replace(&mut self.state, state);
         self.record.repair = None;
-        self.record.work = Work::Idle;
+        if let Work::Commit { added, .. } = std::mem::take(&mut self.record.work)
+            && !added.is_empty()
+        {
+            // The hub may have taken it, and then these key packages are used up: others are asked for.
+            self.record.asked = self.record.asked.saturating_add(1);
+        }
         self.record.phase = Phase::Open;
         self.record.leaving = false;
         // Departures of the time in between are not known here, nor who came back meanwhile; least of all has

@@ -22,8 +22,12 @@ use crate::room::policy::Action;
 const FIRST_WAIT: Millis = 5_000;
 const LONGEST_WAIT: Millis = 10 * 60_000;
 
-/// How long the log may take to bring this client to an epoch the hub has told of.
-const PATIENCE: Millis = 10 * 60_000;
+/// How long the log may take to bring what the hub has told of: an epoch, this client's own commit, or proposals.
+pub(super) const PATIENCE: Millis = 10 * 60_000;
+
+/// How long the log must have been silent for that. A client that was off for a day has lost nothing: what it waits for
+/// comes in a moment, and coming back from outside would lose what was said meanwhile.
+const SILENCE: Millis = 60_000;
 
 /// The longest random wait before proposals are committed although nothing is to be sent.
 const COMMIT_SPREAD: u64 = 3_000;
@@ -119,8 +123,10 @@ impl Conversation {
         if let Some(repair) = &self.record.repair {
             return Some(repair.not_before);
         }
+        if let Some((_, at)) = self.patience() {
+            return Some(at);
+        }
         match &self.record.phase {
-            Phase::CatchingUp { since, .. } => return Some(since.saturating_add(PATIENCE)),
             Phase::Open if self.record.stopped.is_none() && self.record.work == Work::Idle => {}
             _ => return None,
         }
@@ -149,6 +155,25 @@ impl Conversation {
         change.into_iter().chain(owed).min()
     }
 
+    /// What the log has to bring and has not yet, where there is such a thing: the epoch at which this client would come
+    /// back from outside without it, and when.
+    fn patience(&self) -> Option<(u64, Millis)> {
+        let (epoch, since) = match (&self.record.phase, &self.record.work) {
+            (Phase::CatchingUp { epoch, since }, _) => (*epoch, *since),
+            // Whoever said that it was accepted may have lied: then the room is still where this client is.
+            (
+                Phase::Open,
+                Work::Commit {
+                    accepted: Some(at), ..
+                },
+            ) => (self.group.epoch(), *at),
+            _ => return None,
+        };
+        let silent = self.heard.map(|at| at.saturating_add(SILENCE));
+        let over = since.saturating_add(PATIENCE);
+        Some((epoch, over.max(silent.unwrap_or_default())))
+    }
+
     /// Whether another client of this person left for all of them.
     fn is_cut_off(&self) -> bool {
         if self.record.departed.is_empty() || self.record.leaving {
@@ -168,8 +193,12 @@ impl Conversation {
         rng: &mut dyn CryptoRng,
         effects: &mut Effects,
     ) -> Result<(), ConversationError> {
-        if let Phase::CatchingUp { epoch, since } = self.record.phase
-            && due(since.saturating_add(PATIENCE), now)
+        // Also where the clock was set back.
+        let heard = self.heard.filter(|at| *at <= now).unwrap_or(now);
+        self.heard = Some(heard);
+        if let Some((epoch, at)) = self.patience()
+            && due(at, now)
+            && heard.saturating_add(SILENCE) <= now
         {
             self.start_repair(now, epoch, effects);
         }

@@ -1,5 +1,8 @@
 //! Members that keep no rule but the library's own: they call it directly, past our builder and validator.
 
+#[path = "spoil.rs"]
+mod spoil;
+
 use openmls::extensions::{AppDataDictionary, AppDataDictionaryExtension};
 use openmls::group::{
     AppDataDictionaryUpdater, GroupId, MlsGroup, MlsGroupCreateConfig, MlsGroupJoinConfig,
@@ -19,10 +22,13 @@ use sabir_mls::keys::SigningKey;
 use sabir_mls::provider::{Provider, SUITES};
 use sabir_mls::rows::Rows;
 use sabir_mls::{Device, SUPPORTED_COMPONENTS};
-use sabir_wire::codec::Encode as _;
+use sabir_wire::codec::{Decode as _, Encode as _};
 use sabir_wire::device_list::DEVICE_LIST;
-use sabir_wire::mls::{ComponentId, ComponentsList};
+use sabir_wire::mls::{ComponentId, ComponentsList, Node};
 use tls_codec::Serialize as _;
+
+pub use spoil::Spoil;
+use spoil::Spoiling;
 
 pub type Made<T> = Result<T, String>;
 
@@ -136,16 +142,25 @@ pub fn dictionary(entries: &[(u16, Vec<u8>)]) -> AppDataDictionaryExtension {
 pub struct Rogue {
     provider: Provider,
     group: MlsGroup,
+    /// What becomes of path secrets on their way.
+    pub spoil: Spoil,
 }
 
 impl Rogue {
     /// Takes over a member's state; its rows stay as they are.
     pub fn load(rows: &Rows, group_id: &[u8], rng: &mut ChaCha20Rng) -> Self {
+        Self::try_load(rows, group_id, rng).unwrap()
+    }
+
+    /// As [`Rogue::load`]; nothing where the rows are not a group's.
+    pub fn try_load(rows: &Rows, group_id: &[u8], rng: &mut ChaCha20Rng) -> Option<Self> {
         let provider = Provider::new(rng, rows.clone());
-        let group = MlsGroup::load(provider.storage(), &GroupId::from_slice(group_id))
-            .unwrap()
-            .unwrap();
-        Self { provider, group }
+        let group = MlsGroup::load(provider.storage(), &GroupId::from_slice(group_id)).ok()??;
+        Some(Self {
+            provider,
+            group,
+            spoil: Spoil::Nothing,
+        })
     }
 
     /// Makes a group of this leaf alone, with these extensions of its context.
@@ -169,7 +184,11 @@ impl Rogue {
         let group =
             MlsGroup::new_with_group_id(&provider, &leaf.key, &config, id, leaf.credential_with_key())
                 .map_err(text)?;
-        Ok(Self { provider, group })
+        Ok(Self {
+            provider,
+            group,
+            spoil: Spoil::Nothing,
+        })
     }
 
     pub fn rows(self) -> Rows {
@@ -189,6 +208,34 @@ impl Rogue {
             group_info: info,
             ratchet_tree: self.group.export_ratchet_tree().tls_serialize_detached().unwrap(),
         }
+    }
+
+    /// The keys to which path secrets for a leaf are encrypted: its own, and those of the nodes above it, which it may
+    /// share with neighbours.
+    pub fn keys_of(&self, leaf: u32) -> Vec<Vec<u8>> {
+        let tree = self.group.export_ratchet_tree().tls_serialize_detached().unwrap();
+        let nodes = sabir_wire::mls::RatchetTree::from_bytes(&tree).unwrap().0;
+        let leaf = usize::try_from(leaf).unwrap();
+        // Array places of RFC 9420, appendix C.
+        let places = (0..24).map(|level| ((leaf >> level) << (level + 1)) + (1 << level) - 1);
+        let keys = places.filter_map(|place| match nodes.get(place)?.as_ref()? {
+            Node::Leaf(node) => Some(node.encryption_key.0.clone()),
+            Node::Parent(node) => Some(node.encryption_key.0.clone()),
+        });
+        keys.collect()
+    }
+
+    pub fn leaves(&self) -> Vec<u32> {
+        self.group.members().map(|member| member.index.u32()).collect()
+    }
+
+    pub fn own_leaf(&self) -> u32 {
+        self.group.own_leaf_index().u32()
+    }
+
+    /// Commits to a new leaf and nothing more.
+    pub fn refresh(&mut self, key: &SigningKey) -> Made<OwnCommit> {
+        self.commit_as(key, None, true, (Vec::new(), Vec::new()), |_| {})
     }
 
     pub fn merge(&mut self) {
@@ -256,10 +303,22 @@ impl Rogue {
         (adds, proposals): (Vec<KeyPackage>, Vec<Proposal>),
         fold: impl FnOnce(&mut AppDataDictionaryUpdater<'_>),
     ) -> Made<OwnCommit> {
+        self.commit_as(key, leaf, false, (adds, proposals), fold)
+    }
+
+    fn commit_as(
+        &mut self,
+        key: &SigningKey,
+        leaf: Option<&Leaf>,
+        refresh: bool,
+        (adds, proposals): (Vec<KeyPackage>, Vec<Proposal>),
+        fold: impl FnOnce(&mut AppDataDictionaryUpdater<'_>),
+    ) -> Made<OwnCommit> {
         let tree = self.group.export_ratchet_tree();
         let mut builder = self
             .group
             .commit_builder()
+            .force_self_update(refresh)
             .propose_adds(adds)
             .add_proposals(proposals);
         if let Some(leaf) = leaf {
@@ -273,7 +332,8 @@ impl Rogue {
         };
         builder.with_app_data_dictionary_updates(changes);
         let builder = builder.create_group_info(true).use_ratchet_tree_extension(false);
-        let (rand, crypto) = (self.provider.rand(), self.provider.crypto());
+        let rand = self.provider.rand();
+        let crypto = &Spoiling::new(self.provider.crypto(), self.spoil.clone());
         let built = match leaf {
             Some(leaf) => {
                 let bundle = NewSignerBundle {
