@@ -78,7 +78,11 @@ impl Anchors {
         self.pin(domain, &der)
     }
 
-    fn pin(&self, domain: &Domain, der: &[u8]) -> Result<(), Error> {
+    /// Trusts a CA for a domain from now on, in memory.
+    ///
+    /// # Errors
+    /// [`Error::Upstream`] where it cannot be used.
+    pub fn pin(&self, domain: &Domain, der: &[u8]) -> Result<(), Error> {
         let unusable = |_| Error::Upstream("its identity cannot be used");
         let ca = CaCertificate::parse(der).map_err(unusable)?;
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);

@@ -25,6 +25,16 @@ mod model;
 mod network;
 mod plan;
 mod provider;
+#[path = "../../sabir-mls/tests/world/rogue.rs"]
+#[allow(
+    unreachable_pub,
+    dead_code,
+    unused_imports,
+    missing_docs,
+    missing_debug_implementations,
+    reason = "the members that cheat in the tests of sabir-mls; not all of it is used here"
+)]
+mod rogue;
 mod store;
 mod story;
 mod world;
@@ -86,7 +96,9 @@ async fn world(seed: u64, bug: Option<Bug>, aloud: bool) -> Outcome {
     world.say("seed", &format!("{seed}: {plan:?}"));
     plan::settle(&world, &plan).await;
     world.network.set(plan.weather);
-    if let (Some(Cheat::Garbles | Cheat::Steals), Some(mallory)) = (plan.cheat, world.mallory()) {
+    if let (Some(cheat), Some(mallory)) = (plan.cheat, world.mallory())
+        && cheat.is_a_devices()
+    {
         world.model().distrust(&mallory.user);
     }
     let story = tokio::spawn(story(Arc::clone(&world), plan));

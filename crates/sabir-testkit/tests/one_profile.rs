@@ -73,7 +73,10 @@ fn chat_watch_and_a_hundred_sends_share_one_agent() {
     let stdout = watch.stdout.take().unwrap();
     for line in BufReader::new(stdout).lines() {
         let event: serde_json::Value = serde_json::from_str(&line.unwrap()).unwrap();
-        if let Some(text) = event["event"]["message"]["text"].as_str() {
+        if let Some(text) = event
+            .pointer("/event/message/text")
+            .and_then(serde_json::Value::as_str)
+        {
             seen.insert(text.to_owned());
         }
         if seen.len() == 103 {

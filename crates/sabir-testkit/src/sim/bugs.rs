@@ -58,11 +58,23 @@ pub enum Bug {
     ParkedOvertaken,
     /// A client repeats a message as a new one after a lost answer.
     RepeatsAnew,
+    /// A provider takes whoever `From` names for whoever is connected.
+    FromBelieved,
+    /// A provider takes credentials under another CA than their provider's.
+    ProviderTrustsAnybody,
+    /// A client takes key packages under another CA than their provider's.
+    ClientTrustsAnybody,
+    /// A client passes over a commit that it cannot apply.
+    BadCommitPassedOver,
+    /// A client whose Welcome does not open leaves it at that.
+    WelcomeGivenUp,
+    /// A client forgets what it wanted to do in some minutes.
+    LongTimersLost,
 }
 
 impl Bug {
     /// Every one.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 29] = [
         Self::AnswersForgotten,
         Self::AcceptedNotStored,
         Self::FollowerForgotten,
@@ -86,6 +98,12 @@ impl Bug {
         Self::UnknownThrownAway,
         Self::ParkedOvertaken,
         Self::RepeatsAnew,
+        Self::FromBelieved,
+        Self::ProviderTrustsAnybody,
+        Self::ClientTrustsAnybody,
+        Self::BadCommitPassedOver,
+        Self::WelcomeGivenUp,
+        Self::LongTimersLost,
     ];
 }
 

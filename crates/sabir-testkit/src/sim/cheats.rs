@@ -1,5 +1,9 @@
 //! Peers that cheat, on the wire: what they do to others must not hurt those who are honest.
 
+mod forge;
+mod impersonate;
+mod spoil;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -12,6 +16,8 @@ use sabir_wire::protocol::{
     FanoutBody, FanoutMessage, SubmitMessageRequest, SubmitMessageResponse, UpdateOutcome, UpdateRoomResponse,
 };
 use sabir_wire::uri::RoomUri;
+
+pub(super) use forge::{PlaceOfMember, false_ca};
 
 use super::client::Client;
 use super::fate::Fate;
@@ -31,6 +37,20 @@ pub(super) enum Cheat {
     Steals,
     /// A device sends messages that nobody can open.
     Garbles,
+    /// Providers give out key packages, and a device makes leaves, with credentials of somebody else under a CA that is
+    /// not their provider's.
+    Forges,
+    /// A device makes commits whose path, membership tag or Welcome is wrong, for one or for all.
+    Spoils,
+    /// A provider sends what is another's to say, under that name or under its own.
+    Impersonates,
+}
+
+impl Cheat {
+    /// Whether it is a device that cheats.
+    pub(super) fn is_a_devices(self) -> bool {
+        matches!(self, Self::Steals | Self::Garbles | Self::Forges | Self::Spoils)
+    }
 }
 
 /// What the cheats of a world have done.
@@ -41,6 +61,8 @@ pub(super) struct Cheats {
     withheld: BTreeSet<(String, u64)>,
     /// Entries that were altered.
     altered: BTreeSet<Name>,
+    /// Key packages that were forged.
+    forged: BTreeSet<Name>,
     /// They have been found out, and do no more.
     pub(super) over: bool,
 }
@@ -51,12 +73,32 @@ impl Cheats {
             fate: Fate::new(seed, "cheats"),
             withheld: BTreeSet::new(),
             altered: BTreeSet::new(),
+            forged: BTreeSet::new(),
             over: false,
         }
     }
 }
 
 impl World {
+    /// What a device that cheats does beside what its person wants.
+    pub(super) fn mischief(self: &Arc<Self>) {
+        match self.cheat {
+            Some(Cheat::Forges) => self.forges_a_leaf(),
+            Some(Cheat::Spoils) => {
+                self.spoils_a_path();
+                self.lures();
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether whoever cheats does so now.
+    fn strikes(&self, per_mille: u64) -> bool {
+        let cheats = self.cheats();
+        let strikes = cheats.fate.happens(per_mille);
+        strikes && !cheats.over
+    }
+
     /// Whether a provider keeps an entry from a device.
     pub(super) fn withholds(&self, client: &Client, room: &RoomUri, cursor: u64, entry: &[u8]) -> bool {
         if self.cheat != Some(Cheat::Withholds) {
@@ -74,7 +116,9 @@ impl World {
         else {
             return false;
         };
-        let strikes = !cheats.over && cheats.fate.happens(150);
+        // Its own commit is one that nothing else may tell it of.
+        let is_own = self.model().made(client.uri.as_str(), room, &message);
+        let strikes = !cheats.over && cheats.fate.happens(if is_own { 500 } else { 150 });
         if !strikes || !self.model().rob(client.uri.as_str(), room, &message) {
             return false;
         }
@@ -137,21 +181,22 @@ impl World {
         }
         let at = request.uri().path().to_owned();
         let is_it = at.starts_with(path::UPDATE) || at.starts_with(path::SUBMIT_MESSAGE);
-        let Some(mallory) = self.mallory().filter(|mallory| is_it && mallory.name != from) else {
+        let Some(mallory) = self.mallory().filter(|_| is_it) else {
             return;
         };
+        // What another device of the same person says is theirs to say.
+        if self
+            .client(from)
+            .is_some_and(|client| client.user == mallory.user)
+        {
+            return;
+        }
         let (world, body) = (Arc::clone(self), request.body().to_vec());
         tokio::spawn(async move {
             let Some(answer) = mallory.posts(&at, &body).await else {
                 return;
             };
-            let taken = if at.starts_with(path::UPDATE) {
-                UpdateRoomResponse::from_bytes(&answer)
-                    .is_ok_and(|answer| matches!(answer.outcome, UpdateOutcome::Success { .. }))
-            } else {
-                SubmitMessageResponse::from_bytes(&answer)
-                    .is_ok_and(|answer| matches!(answer, SubmitMessageResponse::Accepted { .. }))
-            };
+            let taken = is_taken(at.starts_with(path::UPDATE), &answer);
             world.say(
                 &mallory.name,
                 &format!("sends what somebody else sent; taken: {taken}"),
@@ -177,5 +222,16 @@ impl World {
         self.model().expect_garbage(name);
         self.say(&client.name, "sends what nobody can open");
         Some(request.to_bytes())
+    }
+}
+
+/// Whether an answer says that a change, or else a message, was accepted.
+fn is_taken(is_update: bool, answer: &[u8]) -> bool {
+    if is_update {
+        UpdateRoomResponse::from_bytes(answer)
+            .is_ok_and(|answer| matches!(answer.outcome, UpdateOutcome::Success { .. }))
+    } else {
+        SubmitMessageResponse::from_bytes(answer)
+            .is_ok_and(|answer| matches!(answer, SubmitMessageResponse::Accepted { .. }))
     }
 }

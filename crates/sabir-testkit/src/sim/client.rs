@@ -14,6 +14,7 @@
 mod account;
 mod disk;
 mod entries;
+mod return_way;
 mod shell;
 mod tasks;
 mod wishes;
@@ -29,10 +30,11 @@ use sabir_wire::uri::{ClientUri, Domain, RoomUri, UserUri};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
-pub(super) use account::Person;
+pub(super) use account::{Person, device_list};
 pub(super) use disk::Died;
 
 use super::bugs::Bug;
+use super::cheats::false_ca;
 use super::fate::Fate;
 use super::provider::Clock;
 use super::store::Moment;
@@ -82,6 +84,7 @@ impl Client {
         let mut anchors = TrustAnchors::new();
         for (domain, der) in &self.lock_disk().anchors {
             anchors.pin(domain, CaCertificate::parse(der).unwrap()).unwrap();
+            self.believe_more(domain, &mut anchors);
         }
         *self.lock_memory() = Memory {
             anchors,
@@ -114,11 +117,23 @@ impl Client {
         if !disk.parked.is_empty() || disk.publishing.is_some() {
             return false;
         }
-        let rooms: Vec<RoomUri> = disk.rooms.keys().cloned().collect();
+        // Whom a room shut out while it came in by itself holds nothing of it.
+        let rooms = disk.rooms.iter().filter(|(_, room)| !room.rows.is_empty());
+        let rooms: Vec<RoomUri> = rooms.map(|(room, _)| room.clone()).collect();
         drop(disk);
         rooms
             .iter()
             .all(|room| self.room_is_at_rest(room).unwrap_or(false))
+    }
+
+    /// Where this bug is planted, a CA that has a provider's name is as good as the provider's own.
+    fn believe_more(&self, domain: &Domain, anchors: &mut TrustAnchors) {
+        if let Some(world) = self.world.upgrade()
+            && world.bug == Some(Bug::ClientTrustsAnybody)
+        {
+            let ca = false_ca(world.seed, domain).to_anchor();
+            anchors.pin(domain, ca).unwrap();
+        }
     }
 
     fn world(&self) -> Result<Arc<World>, Died> {

@@ -88,12 +88,25 @@ impl Model {
     }
 
     /// An entry is kept from a client, which follows the room no more until it comes back; `false` where it did not
-    /// follow it. Its own commits are not kept from it: a client that is alone in a room waits for the echo of an
-    /// accepted commit without an end (a finding of this simulation).
+    /// follow it.
     pub(super) fn rob(&mut self, client: &str, room: &RoomUri, entry: &MlsMessage) -> bool {
         self.rooms
             .get_mut(room)
             .is_some_and(|state| state.rob(client, entry))
+    }
+
+    /// Whether a client made a commit.
+    pub(super) fn made(&mut self, client: &str, room: &RoomUri, entry: &MlsMessage) -> bool {
+        self.rooms
+            .get_mut(room)
+            .is_some_and(|state| state.made(client, entry))
+    }
+
+    /// A client met what it cannot apply.
+    pub(super) fn lost(&mut self, client: &str, room: &RoomUri) {
+        if let Some(state) = self.rooms.get_mut(room) {
+            state.lost(client);
+        }
     }
 
     /// Nobody can open this.

@@ -76,6 +76,9 @@ impl Plan {
                 2 => Some(Cheat::AltersFranks),
                 3 => Some(Cheat::Steals),
                 4 => Some(Cheat::Garbles),
+                5 => Some(Cheat::Forges),
+                6 => Some(Cheat::Spoils),
+                7 => Some(Cheat::Impersonates),
                 _ => None,
             },
             second_devices: *fate.one_of(&[0, 0, 300]).unwrap(),
@@ -114,6 +117,7 @@ pub(super) async fn live(world: Arc<World>, plan: Plan) {
     let mut rooms: Vec<(Arc<Client>, RoomUri)> = Vec::new();
     for number in 0..plan.deeds {
         sleep(fate.wait(0, plan.leisure)).await;
+        world.mischief();
         let client = fate.one_of(&clients).unwrap();
         let text = format!("text {number} of {}", client.name);
         let writes_on = fate.happens(600);

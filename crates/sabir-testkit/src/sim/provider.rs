@@ -19,7 +19,7 @@ use sabir_mls::identity::{Period, ProviderCa, ServerCredential};
 use sabir_mls::keys::SigningKey;
 use sabir_server::ambient::{Ambient, Source};
 use sabir_server::config::Config;
-use sabir_server::http::{BodyRules, Context};
+use sabir_server::http::{BodyRules, Context, parse_from};
 use sabir_server::keys::Secrets;
 use sabir_server::peer::{PeerAnswer, PeerClient, PeerError, PeerRules, PeerWire};
 use sabir_server::routes;
@@ -31,6 +31,8 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
+use super::bugs::Bug;
+use super::cheats::false_ca;
 use super::fate::Fate;
 use super::network::Lost;
 use super::store::{Blow, FragileStore};
@@ -91,6 +93,7 @@ pub(super) struct Process {
     pub(super) store: Arc<FragileStore>,
     alive: Arc<AtomicBool>,
     bodies: Arc<Semaphore>,
+    bug: Option<Bug>,
     beside: Mutex<JoinSet<()>>,
 }
 
@@ -186,10 +189,18 @@ impl Provider {
             ambient: Ambient::given(Arc::clone(&self.clock) as Arc<dyn Source>),
         };
         let shared = Shared::new(parts).unwrap();
+        if bug == Some(Bug::ProviderTrustsAnybody) {
+            for (domain, provider) in &world.providers {
+                let other = false_ca(world.seed, domain);
+                shared.anchors.pin(domain, &provider.ca).unwrap();
+                shared.anchors.pin(domain, other.certificate()).unwrap();
+            }
+        }
         let process = Process {
             router: routes::all(&shared),
             beside: Mutex::new(work(&shared)),
             bodies: Arc::new(Semaphore::new(Semaphore::MAX_PERMITS)),
+            bug,
             shared,
             store,
             alive,
@@ -229,10 +240,13 @@ impl Process {
 
     /// Handles a request that has arrived. The body of the answer is still open.
     pub(super) async fn handle(&self, caller: &Caller, request: Request<Bytes>) -> Response<Body> {
-        let (domains, exporter) = match caller {
+        let (mut domains, exporter) = match caller {
             Caller::Device { exporter, .. } => (Vec::new(), *exporter),
             Caller::Provider(domain) => (vec![domain.clone()], [0; 32]),
         };
+        if self.bug == Some(Bug::FromBelieved) && !domains.is_empty() {
+            domains.extend(parse_from(request.headers()));
+        }
         let remote = SocketAddr::from((Ipv4Addr::LOCALHOST, 443));
         let mut request = request.map(Body::from);
         request

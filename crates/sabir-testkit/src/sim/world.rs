@@ -219,6 +219,7 @@ impl World {
         let passage = self.network.passage();
         let what = || format!("{} {}", request.method(), label(request.uri().path()));
         self.steals(&here, &request);
+        self.impersonates(caller, to, &request);
         self.network.travel(&here, there, passage.there).await?;
         if passage.request_lost {
             self.say(&here, &format!("{} to {there} is lost", what()));
@@ -230,9 +231,10 @@ impl World {
             self.arrive_again(caller, to, copy(&request), late);
         }
         let answer = self.handle(&process, caller, to, copy(&request)).await;
-        let Some(answer) = answer else {
+        let Some(mut answer) = answer else {
             return Err(Lost::Unreachable);
         };
+        self.forges_packages(there, request.uri().path(), &mut answer);
         if passage.answer_lost {
             self.say(&here, &format!("the answer to {} from {there} is lost", what()));
             self.count(|counts| counts.lost += 1);
@@ -354,7 +356,7 @@ fn request(method: Method, to: &Domain, at: &str, token: Option<&str>, body: Vec
     request.body(Bytes::from(body)).unwrap()
 }
 
-fn copy(request: &Request<Bytes>) -> Request<Bytes> {
+pub(super) fn copy(request: &Request<Bytes>) -> Request<Bytes> {
     let mut copy = Request::new(request.body().clone());
     *copy.method_mut() = request.method().clone();
     *copy.uri_mut() = request.uri().clone();

@@ -40,7 +40,7 @@ impl Person {
         let keys: Vec<SigningKey> = (0..devices)
             .map(|_| SigningKey::ed25519(&mut rng).unwrap())
             .collect();
-        let list = device_list(&user, &identity, &keys);
+        let list = device_list(&user, &identity, &keys, 1);
         let mut clients = Vec::new();
         for (number, key) in keys.into_iter().enumerate() {
             let short = format!("{name}.{number}");
@@ -124,12 +124,17 @@ async fn account(world: &Arc<World>, home: &Domain, name: &str, identity: &Ident
     }
 }
 
-fn device_list(user: &UserUri, identity: &IdentityKey, keys: &[SigningKey]) -> SignedDeviceList {
+pub(in crate::sim) fn device_list(
+    user: &UserUri,
+    identity: &IdentityKey,
+    keys: &[SigningKey],
+    version: u64,
+) -> SignedDeviceList {
     let mut key_hashes: Vec<KeyHash> = keys.iter().map(|key| KeyHash(sha256(key.public()))).collect();
     key_hashes.sort();
     let mut list = SignedDeviceList {
         user: user.clone(),
-        version: 1,
+        version,
         key_hashes,
         signature: Vec::new(),
     };

@@ -27,6 +27,8 @@ pub(super) struct Disk {
     /// Entries that wait for the identity of a provider.
     pub(super) parked: BTreeMap<RoomUri, VecDeque<Vec<u8>>>,
     pub(super) next_local: u64,
+    /// Times that a planted bug has forgotten, by room.
+    pub(super) forgotten: BTreeMap<RoomUri, u64>,
     commits: u64,
     blows: BTreeMap<u64, Moment>,
 }
@@ -38,6 +40,8 @@ pub(super) struct RoomDisk {
     pub(super) direct_with: Option<UserUri>,
     pub(super) ready: bool,
     pub(super) closed: bool,
+    /// This client comes into the room by itself; the rows are those of the way in.
+    pub(super) rejoining: bool,
     /// Texts on their way, by the name the engine knows them by.
     pub(super) texts: BTreeMap<LocalId, String>,
     /// Messages that people have seen.
@@ -56,6 +60,7 @@ pub(super) enum Op {
     },
     Ready(RoomUri, bool),
     Closed(RoomUri, bool),
+    Rejoining(RoomUri, bool),
     Text(RoomUri, LocalId, String),
     Seen(RoomUri, [u8; 32]),
     NextLocal(u64),
@@ -105,6 +110,7 @@ impl Disk {
             }
             Op::Ready(room, ready) => self.room(room).ready = ready,
             Op::Closed(room, closed) => self.room(room).closed = closed,
+            Op::Rejoining(room, rejoining) => self.room(room).rejoining = rejoining,
             Op::Text(room, id, text) => {
                 self.room(room).texts.insert(id, text);
             }

@@ -4,7 +4,7 @@ use sabir_core::conversation::{Conversation, ConversationContext};
 use sabir_core::room::RoomKind;
 use sabir_mls::rows::Rows;
 use sabir_wire::client_api::{Event, EventBody};
-use sabir_wire::uri::{Domain, RoomUri};
+use sabir_wire::uri::{Domain, RoomUri, UserUri};
 
 use super::Client;
 use super::disk::Op;
@@ -74,19 +74,29 @@ impl Client {
         let is_held = self.holds(room);
         let mut mark = Some(mark);
         let mut later = None;
+        let mut forgotten = false;
         if self.has(Bug::CursorFirst) {
             self.commit(mark.take().into_iter().collect(), Vec::new())?;
         } else if self.has(Bug::EffectsFirst) {
             later = mark.take();
         }
-        let done = if !references.is_empty() && is_held {
+        let done = if self.is_rejoining(room) {
+            self.rejoin_entry(room, bytes, &mut mark)
+        } else if !references.is_empty() && is_held {
             self.welcome(room, entry, bytes, &references, &mut mark)
         } else if references.is_empty() {
             let altered = self.world()?.is_altered(bytes);
+            let forgotten = &mut forgotten;
             self.step(room, |step| {
                 step.altered = altered;
+                let followed = !step.engine.is_repairing();
                 let effects = step.engine.incoming(step.cx, step.now, bytes, &mut step.rng)?;
+                let lost = followed && step.engine.is_repairing();
                 step.absorb(self, effects);
+                if lost && self.has(Bug::BadCommitPassedOver) {
+                    step.ops.clear();
+                    *forgotten = true;
+                }
                 step.ops.extend(mark.take());
                 let applied = Applied {
                     entry,
@@ -96,6 +106,9 @@ impl Client {
                 // Before whatever else came of it.
                 step.told
                     .insert(0, Told::Applied(step.engine.room().clone(), applied));
+                if lost {
+                    step.told.insert(0, Told::Lost(step.engine.room().clone()));
+                }
                 if step.engine.is_member() && !step.engine.is_repairing() && !step.engine.is_leaving() {
                     step.stand();
                 }
@@ -106,6 +119,9 @@ impl Client {
         };
         match done {
             Ok(()) => {
+                if forgotten {
+                    self.lock_memory().engines.remove(room);
+                }
                 self.commit(later.into_iter().collect(), Vec::new())?;
                 self.wake(room);
                 Ok(())
@@ -132,7 +148,8 @@ impl Client {
         mark: &mut Option<Op>,
     ) -> Result<(), Fault> {
         let found = self.package(references);
-        self.step(room, |step| {
+        let used = found.as_ref().map(|(reference, _)| reference.clone());
+        let done = self.step(room, |step| {
             if let Some((reference, rows)) = found
                 && step.engine.wants_welcome()
             {
@@ -154,7 +171,14 @@ impl Client {
             }
             step.ops.extend(mark.take());
             Ok(())
-        })
+        });
+        match (done, used) {
+            (Err(Fault::Refused(reason)), Some(reference)) => {
+                self.say(&format!("{} a Welcome does not open: {reason}", self.short(room)));
+                self.begin_rejoin(room, reference, mark)
+            }
+            (done, _) => done,
+        }
     }
 
     fn package(&self, references: &[Vec<u8>]) -> Option<(Vec<u8>, Rows)> {
@@ -208,7 +232,15 @@ impl Client {
             anchors: &memory.anchors,
         };
         let mut rng = self.fate.stream();
-        let joined = Conversation::join(cx, room.clone(), rows, bytes, &mut rng)?;
+        let joined = match Conversation::join(cx, room.clone(), rows, bytes, &mut rng).map_err(Fault::from) {
+            Ok(joined) => joined,
+            Err(Fault::Refused(reason)) => {
+                drop(memory);
+                self.say(&format!("{} a Welcome does not open: {reason}", self.short(room)));
+                return self.begin_rejoin(room, reference, mark);
+            }
+            Err(fault) => return Err(fault),
+        };
         let mut engine = joined.conversation;
         let mut step = Step {
             engine: &mut engine,
@@ -220,12 +252,7 @@ impl Client {
             told: Vec::new(),
             altered: false,
         };
-        let direct = step.engine.state().kind() == RoomKind::Direct;
-        let people = step.engine.state().participants.participants.iter();
-        let with = people
-            .map(|it| &it.user)
-            .find(|user| **user != self.user && direct)
-            .cloned();
+        let with = self.other_of(step.engine);
         step.ops.push(Op::Clear(room.clone()));
         step.ops.push(Op::Room {
             room: room.clone(),
@@ -248,6 +275,14 @@ impl Client {
         self.commit(ops, told)?;
         self.lock_memory().engines.insert(room.clone(), engine);
         Ok(())
+    }
+
+    /// The other person, of a direct room.
+    pub(super) fn other_of(&self, engine: &Conversation) -> Option<UserUri> {
+        let direct = engine.state().kind() == RoomKind::Direct;
+        let people = engine.state().participants.participants.iter();
+        let mut people = people.map(|it| &it.user);
+        people.find(|user| **user != self.user && direct).cloned()
     }
 
     /// Takes an entry that its provider gives again, as if it were new: nothing is shown twice.

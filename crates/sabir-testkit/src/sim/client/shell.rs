@@ -67,6 +67,7 @@ pub(super) enum Told {
     Applied(RoomUri, Applied),
     Stands(RoomUri, Standing),
     Out(RoomUri),
+    Lost(RoomUri),
     CameBack(RoomUri, u64),
     Unsent(String),
     Wants(RoomUri, LocalId, String),
@@ -182,9 +183,15 @@ impl Step<'_> {
 impl Client {
     /// What there is to send for a room, drawn up now where it is its turn.
     pub(super) fn next(&self, room: &RoomUri) -> Result<Next, Fault> {
+        if let Some(next) = self.next_of_rejoin(room)? {
+            return Ok(next);
+        }
         self.step(room, |step| {
             if let Some(request) = step.engine.outstanding(step.now) {
                 return Ok(Next::Send(request));
+            }
+            if self.has_forgotten(room, step.engine.next_timeout()) {
+                return Ok(Next::Wait(None));
             }
             let effects = self.prepare(step)?;
             step.absorb(self, effects);
@@ -193,9 +200,23 @@ impl Client {
             }
             Ok(match step.engine.outstanding(step.now) {
                 Some(request) => Next::Send(request),
-                None => Next::Wait(step.engine.next_timeout()),
+                None => Next::Wait(self.remembers(room, step.now, step.engine.next_timeout())),
             })
         })
+    }
+
+    /// The time until which a room waits; a planted bug forgets it where it is some minutes away.
+    fn remembers(&self, room: &RoomUri, now: u64, at: Option<u64>) -> Option<u64> {
+        let at = at?;
+        if !self.has(Bug::LongTimersLost) || at < now + 5 * 60_000 {
+            return Some(at);
+        }
+        self.lock_disk().forgotten.insert(room.clone(), at);
+        None
+    }
+
+    fn has_forgotten(&self, room: &RoomUri, at: Option<u64>) -> bool {
+        at.is_some_and(|at| self.lock_disk().forgotten.get(room) == Some(&at))
     }
 
     fn prepare(&self, step: &mut Step<'_>) -> Result<Effects, Fault> {
@@ -204,6 +225,9 @@ impl Client {
 
     /// Takes the answer to a room's request.
     pub(super) fn answered(&self, room: &RoomUri, request: &Request, answer: &[u8]) -> Result<(), Fault> {
+        if self.answered_rejoin(room, request, answer)? {
+            return Ok(());
+        }
         self.step(room, |step| {
             let effects = step
                 .engine
@@ -255,8 +279,11 @@ impl Client {
 
     fn load(&self, room: &RoomUri) -> Result<Conversation, Fault> {
         let disk = self.lock_disk();
-        let rows = disk.rooms.get(room).map(|room| &room.rows);
-        let rows = rows.filter(|rows| !rows.is_empty()).ok_or(Fault::NoRoom)?;
+        let rows = disk.rooms.get(room).filter(|room| !room.rejoining);
+        let rows = rows
+            .map(|room| &room.rows)
+            .filter(|rows| !rows.is_empty())
+            .ok_or(Fault::NoRoom)?;
         Ok(Conversation::load(room.clone(), rows, &mut self.fate.stream())?)
     }
 
@@ -343,6 +370,10 @@ impl Client {
                 ));
                 model.settled(client, *id)
             }
+            Told::Lost(room) => {
+                model.lost(client, room);
+                Ok(())
+            }
             Told::Out(room) => {
                 model.is_out(client, room);
                 self.say(&format!("{} is out", self.short(room)));
@@ -391,7 +422,9 @@ impl Client {
         }
         let ca = CaCertificate::parse(&der).map_err(|error| Fault::Refused(error.to_string()))?;
         self.commit(vec![Op::Anchor(domain.clone(), der)], Vec::new())?;
-        self.lock_memory().anchors.pin(domain, ca).unwrap();
+        let mut memory = self.lock_memory();
+        memory.anchors.pin(domain, ca).unwrap();
+        self.believe_more(domain, &mut memory.anchors);
         Ok(())
     }
 
@@ -430,12 +463,20 @@ impl Client {
     fn expects(&self, alarm: &Alarm) -> bool {
         match alarm {
             Alarm::SendingRefused { .. } => true,
-            Alarm::Gap { .. } | Alarm::BadCommit { .. } => self
-                .world
-                .upgrade()
-                .is_some_and(|world| world.cheat == Some(Cheat::Withholds)),
+            Alarm::Gap { .. } => self.is_cheated_by(Cheat::Withholds),
+            // Whoever made it is named, and nobody else.
+            Alarm::BadCommit { by: Some(by), .. } => {
+                let mallory = self.world.upgrade().and_then(|world| world.mallory());
+                self.is_cheated_by(Cheat::Spoils) && mallory.is_some_and(|mallory| mallory.user == *by)
+            }
             _ => false,
         }
+    }
+
+    fn is_cheated_by(&self, cheat: Cheat) -> bool {
+        self.world
+            .upgrade()
+            .is_some_and(|world| world.cheat == Some(cheat))
     }
 
     fn text_of(&self, room: &RoomUri, id: LocalId) -> Option<String> {

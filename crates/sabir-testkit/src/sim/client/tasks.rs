@@ -318,7 +318,11 @@ impl Client {
     async fn call(&self, at: &str, body: &[u8]) -> Result<Vec<u8>, Failed> {
         let world = self.world().map_err(|_| Failed::Died)?;
         let token = self.token().await?;
-        let body = world.garbles(self, at, body).unwrap_or_else(|| body.to_vec());
+        world.looks_for_forged(&self.name, at, body);
+        let worse = world
+            .garbles(self, at, body)
+            .or_else(|| world.spoils(self, at, body));
+        let body = worse.unwrap_or_else(|| body.to_vec());
         let answer = world
             .post(&self.caller(), &self.home, at, Some(&token), body)
             .await;
@@ -327,7 +331,12 @@ impl Client {
 
     /// Sends something that is not its own.
     pub(in crate::sim) async fn posts(&self, at: &str, body: &[u8]) -> Option<Vec<u8>> {
-        self.call(at, body).await.ok()
+        let world = self.world().ok()?;
+        let token = self.token().await.ok()?;
+        let answer = world
+            .post(&self.caller(), &self.home, at, Some(&token), body.to_vec())
+            .await;
+        self.used(answer).ok()
     }
 
     async fn fetch(&self, at: &str) -> Result<Vec<u8>, Failed> {

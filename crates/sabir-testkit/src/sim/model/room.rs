@@ -143,6 +143,10 @@ impl Room {
     pub(super) fn applied(&mut self, client: &str, applied: &Applied, garbage: &BTreeSet<Name>) -> Check {
         let entry = &applied.entry;
         self.note_entry(entry);
+        if entry.is_commit() {
+            // Whether or not this client could make anything of it, and whether or not the hub lived to answer for it.
+            self.commit_accepted(entry.message.message())?;
+        }
         if let Some(epoch) = applied.joined {
             self.came_back(client, epoch);
             if let Some(place) = self.places.get_mut(client) {
@@ -168,9 +172,6 @@ impl Room {
             ));
         }
         let is_commit = entry.is_commit();
-        if is_commit {
-            self.commit_accepted(message)?;
-        }
         if is_commit && self.lets_go(client, number) {
             // Whoever leaves is cut off from then on and hears only this.
             self.places.remove(client);
@@ -246,16 +247,29 @@ impl Room {
 
     pub(super) fn rob(&mut self, client: &str, entry: &MlsMessage) -> bool {
         let number = entry.epoch().unwrap_or_default();
-        let is_own = match entry {
-            MlsMessage::Public(public) => match public.sender() {
-                Sender::Member { leaf_index } => self
-                    .members(number)
-                    .is_none_or(|members| members.at(leaf_index) == Some(client)),
-                _ => true,
-            },
-            _ => true,
+        let is_members = match entry {
+            MlsMessage::Public(public) => matches!(public.sender(), Sender::Member { .. }),
+            _ => false,
         };
-        !is_own && self.places.remove(client).is_some()
+        // Of an epoch that it is out of already it would miss nothing.
+        let follows = self.places.get(client).is_some_and(|place| place.epoch == number);
+        is_members && follows && self.places.remove(client).is_some()
+    }
+
+    pub(super) fn made(&mut self, client: &str, entry: &MlsMessage) -> bool {
+        let MlsMessage::Public(public) = entry else {
+            return false;
+        };
+        let Sender::Member { leaf_index } = public.sender() else {
+            return false;
+        };
+        let members = self.members(public.content.epoch);
+        members.is_some_and(|members| members.at(leaf_index) == Some(client))
+    }
+
+    /// A client cannot follow the log any more, until it comes back.
+    pub(super) fn lost(&mut self, client: &str) {
+        self.places.remove(client);
     }
 
     pub(super) fn is_out(&mut self, client: &str) {
