@@ -28,6 +28,7 @@ use rcgen::{CertificateParams, Issuer, KeyPair};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use sabir_mls::identity::{Period, ProviderCa, ServerCredential};
 use sabir_mls::keys::SigningKey;
+use sabir_mls::observer::Observer;
 use sabir_mls::suite;
 use sabir_wire::client_api::*;
 use sabir_wire::codec::{Decode, Encode};
@@ -101,6 +102,8 @@ pub(crate) struct State {
     rooms: BTreeMap<String, Vec<String>>,
     /// The epoch of each room's next commit.
     epochs: BTreeMap<String, u64>,
+    /// The tree of each room, followed as a hub does.
+    observers: BTreeMap<String, Observer>,
     files: hostile::Files,
 }
 

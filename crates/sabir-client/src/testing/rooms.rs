@@ -3,15 +3,21 @@
 use std::collections::BTreeMap;
 
 use sabir_core::frank::Franker;
-use sabir_mls::{key_package, suite};
+use sabir_core::room::RoomRules;
+
+use sabir_mls::group::GroupInfoView;
+use sabir_mls::identity::{CaCertificate, Freshness, TrustAnchors};
+use sabir_mls::observer::{Observed, Observer};
+use sabir_mls::{Judge, key_package, suite};
 use sabir_wire::client_api::*;
 use sabir_wire::codec::{Decode, Encode};
-use sabir_wire::mls::{ComponentId, MlsMessage, SafeAad};
+use sabir_wire::mls::{ComponentId, MlsMessage, RatchetTree, SafeAad};
 use sabir_wire::protocol::*;
 use sabir_wire::uri::{ClientUri, RoomUri, UserUri};
 
 use super::{FakeProvider, send};
 use crate::account::now;
+use crate::random;
 
 impl FakeProvider {
     /// Lets two providers reach each other.
@@ -50,6 +56,23 @@ impl FakeProvider {
 
     fn create_room(&self, client: &str, body: &[u8]) -> Vec<u8> {
         let request = CreateRoomRequest::from_bytes(body).unwrap();
+        let (GroupInfoOption::Full(info), RatchetTreeOption::Full(tree)) =
+            (&request.group_info_option, &request.ratchet_tree_option)
+        else {
+            panic!("a room is made with all of its group");
+        };
+        let view = GroupInfoView {
+            group_info: &info.to_bytes(),
+            ratchet_tree: &tree.to_bytes(),
+        };
+        let anchors = self.own_anchors();
+        let judge = Judge {
+            anchors: &anchors,
+            freshness: Freshness::Ignored,
+        };
+        let (mut observer, _) = Observer::create(view, &judge, &mut random::stream().unwrap()).unwrap();
+        observer.take_changes();
+        self.state().observers.insert(request.room.to_string(), observer);
         let members = vec![client.to_owned()];
         assert!(
             self.state()
@@ -123,14 +146,12 @@ impl FakeProvider {
             }
             .to_bytes()
         };
-        let (message, welcome, ratchet_tree) = match bundle {
-            HandshakeBundle::Commit {
-                message,
-                welcome,
-                ratchet_tree,
-                ..
-            } => (message, welcome, ratchet_tree),
+        let (message, welcome) = match bundle {
+            HandshakeBundle::Commit { message, welcome, .. } => (message, welcome),
             HandshakeBundle::Proposal { message, more } => {
+                for message in std::iter::once(message.as_ref()).chain(&more) {
+                    self.follow(room, message);
+                }
                 let body = FanoutBody::Proposal {
                     message,
                     more_proposals: more,
@@ -154,6 +175,7 @@ impl FakeProvider {
             }
             *next = epoch + 1;
         }
+        let ratchet_tree = self.follow(room, &message);
         let commit = FanoutBody::Commit {
             message,
             external_proposals: Vec::new(),
@@ -188,6 +210,31 @@ impl FakeProvider {
             members.extend(new);
         }
         success()
+    }
+
+    fn own_anchors(&self) -> TrustAnchors {
+        let mut anchors = TrustAnchors::new();
+        let ca = CaCertificate::parse(&self.authority_der()).unwrap();
+        anchors.pin(&self.0.domain, ca).unwrap();
+        anchors
+    }
+
+    /// Follows a handshake message of a room; gives the tree that it leads to.
+    fn follow(&self, room: &RoomUri, message: &MlsMessage) -> RatchetTreeOption {
+        let anchors = self.own_anchors();
+        let judge = Judge {
+            anchors: &anchors,
+            freshness: Freshness::Ignored,
+        };
+        let mut state = self.state();
+        let observer = state.observers.get_mut(room.as_str()).unwrap();
+        match observer.stage(&message.to_bytes(), &judge, &RoomRules).unwrap() {
+            Observed::Commit(staged) => observer.merge(*staged).unwrap(),
+            Observed::Proposal(proposal) => observer.queue(*proposal).unwrap(),
+        }
+        observer.take_changes();
+        let tree = observer.ratchet_tree().unwrap();
+        RatchetTreeOption::Full(RatchetTree::from_bytes(&tree).unwrap())
     }
 
     fn submit(&self, room: &RoomUri, body: &[u8]) -> Vec<u8> {
