@@ -90,6 +90,8 @@ struct Shared {
     stopped: watch::Receiver<bool>,
     places: Arc<Semaphore>,
     known: Mutex<BTreeMap<u64, Entry>>,
+    /// Held while a file is looked at whose sender named it, so that the same one is not begun twice.
+    named: tokio::sync::Mutex<()>,
     /// Raised whenever a transfer's state changes.
     changed: watch::Sender<u64>,
 }
@@ -149,6 +151,7 @@ impl Files {
             stopped,
             places: Arc::new(Semaphore::new(AT_ONCE)),
             known: Mutex::default(),
+            named: tokio::sync::Mutex::default(),
             changed: watch::Sender::new(0),
         }))
     }
@@ -173,6 +176,10 @@ impl Files {
             keep_metadata,
             key,
         } = file;
+        let _one_at_a_time = match &key {
+            Some(_) => Some(self.0.named.lock().await),
+            None => None,
+        };
         let asked = |record: &Record| matches!(&record.task, Task::Send(sending) if key.is_some() && sending.key == key);
         if let Some(number) = self.find(asked) {
             return self.view(number).ok_or(ClientError::NoTransfer);

@@ -164,6 +164,16 @@ mod tests {
         .concat();
         let xmp = [&b"\x21\xff"[..], &block(b"XMP DataXMP"), &block(SECRET), b"\0"].concat();
         let comment = [&b"\x21\xfe"[..], &block(SECRET), b"\0"].concat();
+        let caption = [&b"\x21\x01"[..], &block(&[0; 12]), &block(SECRET), b"\0"].concat();
+        // What passes for a number of repetitions and is more.
+        let more = [
+            &b"\x21\xff"[..],
+            &block(b"NETSCAPE2.0"),
+            &block(b"\x01\0\0"),
+            &block(SECRET),
+            b"\0",
+        ]
+        .concat();
         let timing = [&b"\x21\xf9"[..], &block(b"\0\x0a\0\0"), b"\0"].concat();
         let picture = [
             &b"\x2c\0\0\0\0\x02\0\x02\0\x80"[..],
@@ -177,6 +187,8 @@ mod tests {
             &repeats,
             &xmp,
             &comment,
+            &caption,
+            &more,
             &timing,
             &picture,
             &vec![0x3b],

@@ -165,10 +165,12 @@ impl Files {
     async fn fail(&self, number: u64, why: String) {
         let failed = |view: &mut Transfer| {
             view.state = TransferState::Failed;
-            view.problem = Some(why);
+            view.problem = Some(why.clone());
         };
         if let Err(trouble) = self.end(number, failed).await {
+            // Nobody waits for it meanwhile; when the profile is opened again, it goes on.
             tracing::warn!(number, ?trouble, "that a transfer failed cannot be written down");
+            self.change(number, failed);
         }
     }
 

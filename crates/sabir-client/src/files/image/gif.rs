@@ -1,5 +1,5 @@
-//! GIF: blocks of which pictures, their timing and the number of repetitions are kept; comments, XMP and what other
-//! applications wrote are not.
+//! GIF: blocks of which pictures, their timing and the number of repetitions are kept; comments, captions, XMP and what
+//! other applications wrote are not.
 
 use super::Bytes;
 
@@ -7,7 +7,6 @@ const EXTENSION: u8 = 0x21;
 const PICTURE: u8 = 0x2c;
 const END: u8 = 0x3b;
 const TIMING: u8 = 0xf9;
-const TEXT: u8 = 0x01;
 const APPLICATION: u8 = 0xff;
 /// The two applications that say how often an animation is repeated.
 const REPEATS: [&[u8]; 2] = [b"NETSCAPE2.0", b"ANIMEXTS1.0"];
@@ -26,11 +25,10 @@ pub(super) fn strip(bytes: &[u8]) -> Option<Vec<u8>> {
             EXTENSION => {
                 let label = rest.byte()?;
                 let blocks = sub_blocks(&mut rest)?;
-                // The first block of an application names it: a length of 11, and the name.
-                let named = blocks.get(1..12).unwrap_or_default();
-                let keep = match label {
-                    TIMING | TEXT => true,
-                    APPLICATION => blocks.first() == Some(&11) && REPEATS.contains(&named),
+                // Of an application that says how often: its name, after a length of 11, the number, and nothing else.
+                let keep = match (label, blocks) {
+                    (TIMING, [4, _, _, _, _, 0]) => true,
+                    (APPLICATION, [11, name @ .., 3, 1, _, _, 0]) => REPEATS.contains(&name),
                     _ => false,
                 };
                 if keep {
