@@ -21,7 +21,7 @@ pub struct Figures {
     pub p99: Duration,
     /// User and system time of both providers for 10,000 deliveries, in seconds.
     pub cpu_s_per_10k: f64,
-    /// Resident memory of the larger of the two providers at the end, in MiB.
+    /// Resident memory of both providers together at the end, in MiB.
     pub rss_mb: f64,
     /// User and system time of the generator itself, in seconds.
     pub generator_cpu: f64,
@@ -82,7 +82,7 @@ pub(super) struct Usage {
     pub(super) providers: f64,
     /// This process, in seconds.
     pub(super) generator: f64,
-    /// Resident memory of the larger provider, in KiB.
+    /// Resident memory of both providers, in KiB.
     pub(super) resident_kib: u64,
 }
 
@@ -96,7 +96,7 @@ impl Usage {
         for domain in DOMAINS {
             let provider = town.provider(domain)?;
             usage.providers += provider.cpu_seconds()?;
-            usage.resident_kib = usage.resident_kib.max(provider.resident_kib()?);
+            usage.resident_kib = usage.resident_kib.saturating_add(provider.resident_kib()?);
         }
         Ok(usage)
     }
