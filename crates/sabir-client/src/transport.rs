@@ -72,6 +72,8 @@ pub struct Timing {
     pub first_wait: Duration,
     /// Longest wait between connections.
     pub longest_wait: Duration,
+    /// For how long the identity of a provider is sought before a room goes on without it.
+    pub identity_patience: Duration,
     /// Between the arrival of a message and the report of it, so that one report covers many.
     pub report_delay: Duration,
     /// Between two reports on arrivals in the same room.
@@ -88,6 +90,7 @@ impl Default for Timing {
             silence: Duration::from_secs(150),
             first_wait: Duration::from_millis(500),
             longest_wait: Duration::from_secs(60),
+            identity_patience: Duration::from_secs(60),
             report_delay: Duration::from_secs(1),
             report_pause: Duration::from_secs(5),
         }

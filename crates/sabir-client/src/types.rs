@@ -258,7 +258,7 @@ pub enum Event {
     },
     /// Something a person must know about a room, or about the own provider.
     Alarm {
-        /// The room's identifier; empty where it is about the provider.
+        /// The room's identifier; empty where it is about the provider or a room that this device is not in.
         room: String,
         /// What it is, in a sentence for people.
         text: String,

@@ -266,7 +266,7 @@ impl Conversation {
     /// The request that must be sent, or sent again, now. [`Conversation::prepare`] may make one.
     #[must_use]
     pub fn outstanding(&self, now: Millis) -> Option<Request> {
-        if self.record.stopped.is_some() && self.record.repair.is_none() {
+        if self.record.stopped.is_some() && self.record.repair.is_none() && !self.wants_out() {
             return None;
         }
         self.unanswered(now)

@@ -210,6 +210,7 @@ impl Hub {
             device_lists: &self.record.device_lists,
             departed: &self.record.waiting.departed,
             knows_all: true,
+            takes_claims: false,
         }
     }
 

@@ -248,6 +248,25 @@ fn a_refusal_to_take_messages_can_be_got_over() {
 }
 
 #[test]
+fn a_hub_to_whom_its_own_epoch_is_too_old_is_not_asked_in_a_loop() {
+    let mut story = talking(13);
+    story.say(alice, "two");
+    let request = until(&mut story, RequestKind::Submit);
+    let current_epoch = story.hers().epoch();
+    let too_old = SubmitMessageResponse::EpochTooOld { current_epoch };
+    story.answer(alice, &request, &too_old.to_bytes()).unwrap();
+    assert!(matches!(
+        story.alice.events.last().unwrap(),
+        ConversationEvent::Alarm(Alarm::SendingRefused { .. })
+    ));
+    story.restart();
+    assert_eq!(story.draw_up(alice), None);
+    story.resume();
+    story.settle();
+    assert_eq!(story.bob.texts(), ["one", "two"]);
+}
+
+#[test]
 fn a_message_in_anothers_name_does_not_get_into_the_outbox() {
     let mut story = talking(12);
     let anchors = story.world.anchors.clone();

@@ -436,6 +436,43 @@ fn who_is_on_the_list_without_a_client_comes_in_by_itself() {
 }
 
 #[test]
+fn who_let_somebody_in_by_a_welcome_of_no_use_is_named() {
+    let mut town = Town::group(31, &["alice@a", "carol@c"]);
+    town.person("bob@b");
+    town.person("dave@b");
+    // Dave's Welcome opens, and he has said something before he loses his way.
+    town.add("alice", "dave", MEMBER);
+    town.settle();
+    town.say("dave", "hello");
+    town.settle();
+    // Bob's does not, as a shell finds it.
+    town.clients.get_mut("bob").unwrap().away = true;
+    town.add("alice", "bob", MEMBER);
+    town.settle();
+    town.clients.get_mut("bob").unwrap().inbox.clear();
+    town.restart();
+    town.rejoin("bob");
+    town.clients.get_mut("bob").unwrap().away = false;
+    town.settle();
+    let (alice, bob) = (town.user("alice"), town.user("bob"));
+    let named: Vec<&Alarm> = town.clients["carol"]
+        .events
+        .iter()
+        .filter_map(|event| match event {
+            ConversationEvent::Alarm(alarm) => Some(alarm),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(named, [&Alarm::BadWelcome { by: alice, of: bob }]);
+    town.agree(&["alice", "bob", "carol", "dave"]);
+    let dave = town.clients.get_mut("dave").unwrap();
+    (dave.conversation, dave.rows) = (None, sabir_mls::rows::Rows::new());
+    town.rejoin("dave");
+    town.settle();
+    assert_eq!(town.clients["carol"].alarms().len(), 1);
+}
+
+#[test]
 fn who_was_removed_while_out_of_step_is_shut_out_and_can_be_added_again() {
     let mut town = Town::group(7, FOUR);
     town.clients.get_mut("carol").unwrap().away = true;

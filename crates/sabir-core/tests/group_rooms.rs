@@ -14,7 +14,15 @@ mod town;
 mod world;
 
 use sabir_core::conversation::{ConversationError, ConversationEvent, Intent, Out, RequestKind, WaitsFor};
+use sabir_core::room::RoomRules;
 use sabir_core::room::{ADMIN, BANNED, MEMBER, OWNER, READ_ONLY};
+use sabir_mls::app_data::AppDataOperation;
+use sabir_mls::group::{CommitPlan, Group};
+use sabir_mls::identity::TrustAnchors;
+use sabir_wire::codec::{Decode as _, Encode as _};
+use sabir_wire::components::{ParticipantListUpdate, UserindexRolePair};
+use sabir_wire::mls::{ComponentId, MlsMessage};
+use sabir_wire::protocol::{FanoutBody, FanoutMessage};
 use town::{Town, id};
 
 const FOUR: &[&str] = &["alice@a", "bob@b", "carol@c", "dave@b"];
@@ -365,4 +373,202 @@ fn engines_that_restart_after_every_step_lose_nothing() {
     }
     town.agree(&["alice", "bob", "carol"]);
     assert_eq!(town.clients["carol"].texts(), ["hello"]);
+}
+
+/// Does something without the authority of Carol's provider.
+fn without(town: &mut Town, what: impl FnOnce(&mut Town)) {
+    let missed = world::domain("c.example");
+    let mut anchors = TrustAnchors::new();
+    for ca in town.anchors.iter().filter(|ca| *ca.domain() != missed) {
+        anchors.pin(ca.domain(), ca.clone()).unwrap();
+    }
+    anchors.do_without(&missed);
+    let all = std::mem::replace(&mut town.anchors, anchors);
+    what(town);
+    town.anchors = all;
+}
+
+/// Bob applies what waits for him, without that authority.
+fn bob_delivers_without(town: &mut Town) {
+    without(town, |town| while town.deliver("bob") {});
+}
+
+fn looks_again(town: &mut Town, who: &str) {
+    town.with(who, |conversation, cx, _, _| {
+        Ok(((), conversation.reconsider(cx)?))
+    })
+    .unwrap();
+}
+
+fn resumes(town: &mut Town, who: &str) {
+    town.with(who, |conversation, cx, _, _| {
+        Ok(((), conversation.resume_sending(cx)?))
+    })
+    .unwrap();
+}
+
+/// An entry of the log that no honest hub lets in: a member makes itself the owner.
+fn promotes_itself(town: &mut Town, who: &str) -> Vec<u8> {
+    let client = &town.clients[who];
+    let list = &town.hub().state().participants.participants;
+    let index = list.iter().position(|entry| entry.user == client.me).unwrap();
+    let update = ParticipantListUpdate {
+        changed_role_participants: vec![UserindexRolePair {
+            user_index: u32::try_from(index).unwrap(),
+            role_index: OWNER,
+        }],
+        ..ParticipantListUpdate::default()
+    };
+    let operation = AppDataOperation::Update(update.to_bytes());
+    let plan = CommitPlan {
+        app_data: vec![(ComponentId::PARTICIPANT_LIST.0, operation)],
+        refresh: true,
+        ..CommitPlan::default()
+    };
+    let group = sabir_core::hub::group_uri(&town.room).unwrap();
+    let rows = sabir_core::mls_rows(&client.rows);
+    let mut group = Group::load(rows, group.as_str().as_bytes(), &mut town.rng).unwrap();
+    let commit = group
+        .commit(&client.device, plan, &RoomRules, &mut town.rng)
+        .unwrap();
+    FanoutMessage {
+        timestamp: town.now,
+        body: FanoutBody::Commit {
+            message: Box::new(MlsMessage::from_bytes(&commit.commit).unwrap()),
+            external_proposals: Vec::new(),
+        },
+    }
+    .to_bytes()
+}
+
+/// A room of three in which Bob does without the authority of Carol's provider.
+fn doubtful(seed: u64) -> Town {
+    let mut town = Town::group(seed, &["alice@a", "bob@b"]);
+    town.clients.get_mut("bob").unwrap().away = true;
+    town.person("carol@c");
+    town.add("alice", "carol", MEMBER);
+    town.settle();
+    bob_delivers_without(&mut town);
+    town
+}
+
+/// Bob has come to a room in which Carol's provider could not be asked who she is.
+fn assert_doubts(town: &mut Town) {
+    let carol = town.user("carol");
+    town.restart();
+    let bob = town.clients["bob"].hers();
+    assert_eq!(bob.unverified(), [carol]);
+    assert!(bob.sending_stopped().unwrap().contains("carol@c.example"));
+    assert_eq!(
+        (bob.epoch(), bob.transcript_hash()),
+        (town.hub().epoch(), town.hub().transcript_hash())
+    );
+    town.say("carol", "who am I?");
+    town.say("bob", "held back");
+    town.settle();
+    assert_eq!(town.clients["bob"].texts().last().unwrap(), "who am I?");
+    let carol = town.user("carol");
+    let verified = |event: &ConversationEvent| matches!(event, ConversationEvent::Message(it) if it.verified && it.sender == carol);
+    assert!(!town.clients["bob"].saw(verified));
+    assert!(!town.clients["alice"].texts().contains(&"held back".to_owned()));
+    // It is found: Carol is proved, and a person says that messages go out again.
+    let missed: Vec<_> = town.clients["bob"]
+        .hers()
+        .missed_authorities()
+        .into_iter()
+        .collect();
+    assert_eq!(missed, [world::domain("c.example")]);
+    let alarms = town.clients["bob"].alarms().len();
+    looks_again(town, "bob");
+    assert!(town.clients["bob"].hers().unverified().is_empty());
+    assert!(town.clients["bob"].hers().missed_authorities().is_empty());
+    assert_eq!(town.clients["bob"].alarms().len(), alarms);
+    town.restart();
+    town.settle();
+    assert!(town.clients["bob"].hers().sending_stopped().is_some());
+    resumes(town, "bob");
+    town.say("carol", "proved");
+    town.settle();
+    assert!(town.clients["bob"].saw(verified));
+    assert!(town.clients["alice"].texts().contains(&"held back".to_owned()));
+    town.agree(&["alice", "bob", "carol"]);
+}
+
+/// `architecture.md` §4: a defect of a credential is told of and the commit merged, and nothing goes out.
+#[test]
+fn who_comes_in_and_cannot_be_proved_is_doubted_until_the_authority_is_found() {
+    let mut town = doubtful(20);
+    town.clients.get_mut("bob").unwrap().away = false;
+    assert_doubts(&mut town);
+}
+
+#[test]
+fn a_welcome_to_a_room_with_somebody_who_cannot_be_proved_is_taken() {
+    let mut town = Town::new(21, &["alice@a", "bob@b", "carol@c"]);
+    town.clients.get_mut("bob").unwrap().away = true;
+    town.create_group("alice", "friends");
+    town.add("alice", "carol", MEMBER);
+    town.add("alice", "bob", MEMBER);
+    town.settle();
+    bob_delivers_without(&mut town);
+    town.clients.get_mut("bob").unwrap().away = false;
+    assert_doubts(&mut town);
+}
+
+#[test]
+fn the_way_out_stays_open_where_sending_is_stopped() {
+    let mut town = doubtful(22);
+    town.clients.get_mut("bob").unwrap().away = false;
+    town.say("bob", "held back");
+    town.intend("bob", id(1), Intent::Leave).unwrap();
+    town.restart();
+    town.settle();
+    assert!(town.clients["bob"].saw(done(1)));
+    assert!(town.clients["bob"].saw(removed(Out::Left)));
+    town.agree(&["alice", "carol"]);
+    assert!(town.clients["alice"].texts().is_empty());
+}
+
+#[test]
+fn somebody_who_cannot_be_proved_stops_nobody_twice_and_breaks_no_rule_unseen() {
+    let mut town = doubtful(23);
+    without(&mut town, |town| resumes(town, "bob"));
+    assert_eq!(town.clients["bob"].alarms().len(), 1);
+    // Whatever Carol commits, she is who she was.
+    town.commit_of("carol");
+    bob_delivers_without(&mut town);
+    assert_eq!(town.clients["bob"].alarms().len(), 1);
+    assert_eq!(town.clients["bob"].hers().sending_stopped(), None);
+    // Nor does the hub let her do by it what she may not: that is seen without knowing who she is.
+    let epoch = town.hub().epoch();
+    let owner = promotes_itself(&mut town, "carol");
+    town.clients.get_mut("bob").unwrap().inbox.push_back(owner);
+    bob_delivers_without(&mut town);
+    assert_eq!(town.clients["bob"].hers().epoch(), epoch + 1);
+    let told = town.clients["bob"].alarms();
+    assert!(told.len() == 2 && told[1].contains("Forbidden"), "{told:?}");
+}
+
+#[test]
+fn who_claimed_what_an_authority_does_not_bear_out_is_told_of_once_it_is_found() {
+    let mut town = doubtful(24);
+    without(&mut town, |town| resumes(town, "bob"));
+    assert_eq!(town.clients["bob"].hers().sending_stopped(), None);
+    // What is found is another authority than the one Carol's certificate is from.
+    let (now, domain) = (town.now, world::domain("c.example"));
+    let other = sabir_mls::identity::ProviderCa::generate(&domain, now, &mut town.rng).unwrap();
+    let mut anchors = TrustAnchors::new();
+    for ca in town.anchors.iter().filter(|ca| *ca.domain() != domain) {
+        anchors.pin(ca.domain(), ca.clone()).unwrap();
+    }
+    anchors.pin(&domain, other.to_anchor()).unwrap();
+    town.anchors = anchors;
+    looks_again(&mut town, "bob");
+    let bob = &town.clients["bob"];
+    assert!(bob.hers().sending_stopped().is_some() && !bob.hers().unverified().is_empty());
+    assert!(bob.hers().missed_authorities().is_empty());
+    assert_eq!(bob.alarms().len(), 2);
+    // That is an end of it.
+    looks_again(&mut town, "bob");
+    assert_eq!(town.clients["bob"].alarms().len(), 2);
 }

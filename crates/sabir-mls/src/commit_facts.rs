@@ -161,6 +161,20 @@ impl LeafFact {
         Ok(client)
     }
 
+    /// Whose the leaf is, proved or, where its provider's authority is done without, as it claims
+    /// ([`super::identity::TrustAnchors::do_without`]): then somebody has to be told.
+    ///
+    /// # Errors
+    /// As [`LeafFact::verified`], save for [`CredentialError::NoAuthority`].
+    pub fn client_or_claim(&self) -> Result<(&ClientUri, &UserUri), MlsError> {
+        if let (Some((client, user)), Err(CredentialError::NoAuthority)) = (&self.claims, &self.client) {
+            self.fit.map_err(MlsError::Leaf)?;
+            return Ok((client, user));
+        }
+        let client = self.verified()?;
+        Ok((client.client(), client.user()))
+    }
+
     /// As [`LeafFact::verified`], taking the fact apart.
     ///
     /// # Errors

@@ -29,6 +29,9 @@ pub struct RoomRecord {
     /// People on the list whose devices this device is to add, by URI.
     #[serde(default)]
     pub awaited: Vec<String>,
+    /// Providers without whose identity people of theirs cannot be proved here, by domain.
+    #[serde(default)]
+    pub missed: Vec<String>,
     /// Of a direct room: the room that took its place.
     #[serde(default)]
     pub goes_on_in: Option<String>,

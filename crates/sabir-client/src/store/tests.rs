@@ -27,6 +27,7 @@ fn record() -> RoomRecord {
         members: vec![ALICE.to_owned()],
         role: String::new(),
         awaited: Vec::new(),
+        missed: Vec::new(),
         goes_on_in: None,
         making: None,
         blocked: None,

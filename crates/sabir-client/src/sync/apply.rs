@@ -39,6 +39,7 @@ pub(super) fn new_record(engine: &Conversation, me: &UserUri, now: u64) -> RoomR
         members: Vec::new(),
         role: String::new(),
         awaited: Vec::new(),
+        missed: Vec::new(),
         goes_on_in: None,
         making: None,
         blocked: None,
@@ -280,6 +281,11 @@ fn describe(alarm: &Alarm) -> String {
             let by = by.unwrap_or_default();
             format!("A change of the room{by} cannot be followed: {reason}")
         }
+        Alarm::BadWelcome { by, of } => format!(
+            "{} let {} in, and they had to come in by themselves: what was sent to them did not open, or did not arrive",
+            by.to_address(),
+            of.to_address()
+        ),
         Alarm::Refused { reason } => format!("The room's provider refused: {reason}"),
         _ => "Something is wrong with this room".to_owned(),
     }

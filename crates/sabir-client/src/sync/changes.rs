@@ -127,6 +127,8 @@ pub(super) fn describe_people(record: &mut RoomRecord, engine: &Conversation, me
     let mut awaited: Vec<String> = engine.awaited().map(|(user, ..)| user.to_string()).collect();
     awaited.retain(|user| record.members.contains(user));
     record.awaited = awaited;
+    let missed = engine.missed_authorities();
+    record.missed = missed.iter().map(ToString::to_string).collect();
 }
 
 /// Something was asked for; says what who asked is told.

@@ -158,7 +158,11 @@ impl Keeper {
         })?;
         let Some(package) = found else {
             tracing::warn!("a welcome names no key package of this device");
-            return self.pass(mark);
+            if self.store.read(|tx| tx.room(room.as_str()))?.is_some() {
+                // It came twice.
+                return self.pass(mark);
+            }
+            return self.begin_rejoin(room, None, mark);
         };
         let KeyPackageRows { reference, rows } = package;
         let again = rows.clone();
@@ -184,7 +188,7 @@ impl Keeper {
             // The room's people count on this device: it comes in by itself where it may.
             Err(ClientError::Refused(reason)) => {
                 tracing::debug!(reason, "a welcome does not open");
-                self.begin_rejoin(room, &reference, mark)
+                self.begin_rejoin(room, Some(&reference), mark)
             }
             Err(error) => Err(error),
         }

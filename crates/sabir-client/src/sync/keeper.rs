@@ -19,13 +19,13 @@ use super::rejoin;
 use crate::account::{AccountError, AccountRecord, now, publish};
 use crate::random;
 use crate::store::{Name, Passphrase, Store, Tx};
-use crate::transport::{DeviceKey, Reach};
+use crate::transport::{Chain, DeviceKey, Reach};
 use crate::types::{Account, RoomKind};
 
 /// Jobs that may wait for the keeper; who comes later waits for a place, in order.
 const JOBS: usize = 256;
 /// In place of a room: an alarm about the provider.
-const NO_ROOM: &str = "";
+pub(super) const NO_ROOM: &str = "";
 /// Engines that stay loaded. Loading one costs milliseconds.
 const ENGINES: usize = 256;
 
@@ -41,6 +41,8 @@ pub(super) enum Work {
         /// The provider.
         domain: Domain,
     },
+    /// The identity of a provider is done without, or found: [`Keeper::missed`].
+    Seek,
     /// Arrivals in a room may have to be reported.
     Arrivals(RoomUri),
     /// A direct room came to be: there may be two with one person.
@@ -56,6 +58,8 @@ pub(super) enum Odd {
     Event,
     /// A stream in which nobody can tell where the next event begins.
     Stream,
+    /// A room came whose hub cannot be identified.
+    Hub,
 }
 
 impl Odd {
@@ -66,6 +70,9 @@ impl Odd {
                  A newer version may know it"
             }
             Self::Stream => "Your provider sends what cannot be read; what it has for you may be delayed",
+            Self::Hub => {
+                "You were let into a room whose provider cannot be reached to learn who it is; the room waits for that"
+            }
         }
     }
 }
@@ -143,8 +150,8 @@ pub(super) struct Keeper {
     pub(super) cursor: u64,
     /// Rooms that this device comes into by itself.
     pub(super) rejoins: BTreeMap<RoomUri, Rejoin>,
-    /// Those of them that were late already and got their last try.
-    pub(super) last_tries: BTreeSet<RoomUri>,
+    /// Those of them that were late already, and since when they get their last try.
+    pub(super) last_tries: BTreeMap<RoomUri, u64>,
     engines: BTreeMap<RoomUri, Conversation>,
     /// Alarms about the provider, each told once while the profile is open.
     odd: BTreeSet<Odd>,
@@ -247,6 +254,7 @@ impl Keeper {
             let domain = room.authority().clone();
             let _ = work.send(Work::Identity { room, domain });
         }
+        let _ = work.send(Work::Seek);
         let opened = Opened {
             account: account.to_plain()?,
             reach: account.reach.clone(),
@@ -263,7 +271,7 @@ impl Keeper {
             hub,
             cursor,
             rejoins,
-            last_tries: BTreeSet::new(),
+            last_tries: BTreeMap::new(),
             engines: BTreeMap::new(),
             odd: BTreeSet::new(),
             changes,
@@ -382,8 +390,55 @@ impl Keeper {
         self.store.transaction("pin provider", |tx| {
             identities.iter().try_for_each(|ca| tx.put_anchor(domain, ca))
         })?;
+        let was_missed = self.anchors.done_without().any(|missed| missed == domain);
         self.anchors = anchors;
+        if was_missed {
+            self.work(Work::Seek);
+        }
         Ok(())
+    }
+
+    /// Whether a provider's identity is known, or done without.
+    pub(super) fn is_settled(&self, domain: &Domain) -> bool {
+        self.knows(domain) || self.anchors.done_without().any(|missed| missed == domain)
+    }
+
+    /// Goes on without the identity of a provider that could not be had: its people come in unproved, and the rooms
+    /// they come into say so. It is looked for all the same.
+    pub(super) fn do_without(&mut self, domain: &Domain) {
+        if !self.is_settled(domain) {
+            tracing::warn!(provider = %domain, "the identity of a provider cannot be had; its people are unproved");
+            self.anchors.do_without(domain);
+            self.work(Work::Seek);
+        }
+    }
+
+    /// The providers whose identity is done without and still looked for. Where one of them has been found, the people
+    /// who could not be proved without are looked at again.
+    pub(super) fn missed(&mut self) -> Result<Vec<Domain>, ClientError> {
+        for record in self.store.read(|tx| tx.rooms())? {
+            if record.closed || record.missed.is_empty() {
+                continue;
+            }
+            let mut is_found = false;
+            for domain in &record.missed {
+                let domain = Domain::parse(domain)?;
+                is_found |= self.knows(&domain);
+                self.anchors.do_without(&domain);
+            }
+            let room = RoomUri::parse(&record.room)?;
+            let looked = self.step(&room, "look again", |step| {
+                if is_found {
+                    let effects = step.engine.reconsider(step.cx)?;
+                    step.absorb(effects)?;
+                }
+                Ok(())
+            });
+            if let Err(error) = looked {
+                tracing::warn!(error = %Chain(&error), "the people of a room were not looked at again");
+            }
+        }
+        Ok(self.anchors.done_without().cloned().collect())
     }
 
     /// Remembers who the own provider is as a hub.

@@ -1,4 +1,4 @@
-//! Rooms that this device comes into by itself, since its Welcome does not open: by groupInfo and an external commit.
+//! Rooms that this device comes into by itself, since its Welcome does not open or its key package is lost: by groupInfo and an external commit.
 //!
 //! Such a room is in no list before this device is in it. What is under way lies in the room's rows, and which rooms
 //! these are in a value of its own.
@@ -9,8 +9,9 @@ use sabir_core::conversation::{Conversation, ConversationContext, Effects, Rejoi
 use sabir_wire::uri::RoomUri;
 
 use super::ClientError;
+use super::apply::alarm;
 use super::incoming::Mark;
-use super::keeper::{Keeper, Work};
+use super::keeper::{Keeper, NO_ROOM, Work};
 use super::outgoing::Next;
 use crate::account::now;
 use crate::random;
@@ -20,6 +21,9 @@ use crate::store::{Name, Store, StoreError, Tx};
 const MOST: usize = 32;
 /// After so long, in milliseconds, it is given up.
 const PATIENCE: u64 = 7 * 24 * 3_600_000;
+
+/// A device that was off for all that time has so long from when it is on again.
+const LAST_TRY: u64 = 10 * 60_000;
 
 /// Room and beginning, in milliseconds since the epoch.
 type Listed = Vec<(String, u64)>;
@@ -48,12 +52,23 @@ fn unlist(tx: &mut Tx<'_>, room: &RoomUri) -> Result<(), StoreError> {
     tx.put(Name::REJOINS, &list)
 }
 
+/// Whether the time for coming in is over, where a device was on all the time.
+const fn is_late(begun: u64, now: u64) -> bool {
+    now.saturating_sub(begun) > PATIENCE
+}
+
+/// Whether the last try is over that began then.
+const fn is_over(last_try: u64, now: u64) -> bool {
+    now.saturating_sub(last_try) > LAST_TRY
+}
+
 impl Keeper {
-    /// Goes on without a Welcome that does not open, made for the key package with this reference.
+    /// Goes on without a Welcome that does not open, made for the key package with this reference, or for one that this
+    /// device has lost.
     pub(super) fn begin_rejoin(
         &mut self,
         room: &RoomUri,
-        reference: &[u8],
+        reference: Option<&[u8]>,
         mark: Mark,
     ) -> Result<(), ClientError> {
         let is_member = match self.step(room, "look", |step| Ok(step.engine.is_member())) {
@@ -78,7 +93,9 @@ impl Keeper {
             let mut list = listed(tx)?;
             list.push((room.to_string(), now));
             tx.put(Name::REJOINS, &list)?;
-            tx.remove_key_package(reference)?;
+            if let Some(reference) = reference {
+                tx.remove_key_package(reference)?;
+            }
             mark.write(tx)
         })?;
         self.drop_engine(room);
@@ -95,16 +112,28 @@ impl Keeper {
         let now = now()?;
         let begun = self.store.read(listed)?;
         let begun = begun.iter().find(|(listed, _)| listed == room.as_str());
-        let is_late = begun.is_some_and(|(_, begun)| now.saturating_sub(*begun) > PATIENCE);
-        // A device that slept all that time tries once more.
-        if begun.is_none() || (is_late && !self.last_tries.insert(room.clone())) {
+        let is_over = begun.is_none_or(|(_, begun)| {
+            let late = is_late(*begun, now);
+            late && is_over(*self.last_tries.entry(room.clone()).or_insert(now), now)
+        });
+        if is_over {
             let given_up = self.store.transaction("give up", |tx| {
                 tx.clear(room.as_str())?;
-                unlist(tx, room)
+                unlist(tx, room)?;
+                if begun.is_some() {
+                    let hub = room.authority();
+                    let text =
+                        format!("You were let into a room at {hub}, and this device could not come into it");
+                    alarm(tx, NO_ROOM, &text)?;
+                }
+                tx.last_change()
             });
-            if let Err(error) = given_up {
-                self.reload_rejoin(room);
-                return Err(error.into());
+            match given_up {
+                Ok(last) => self.published(last),
+                Err(error) => {
+                    self.reload_rejoin(room);
+                    return Err(error.into());
+                }
             }
             tracing::warn!("a room that could not be joined was given up");
             self.last_tries.remove(room);

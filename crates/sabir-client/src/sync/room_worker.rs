@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 use tokio::time::sleep;
 
 use super::ClientError;
+use super::keeper::Odd;
 use super::outgoing::Next;
 use super::workers::{REFUSED_PAUSE, Workers};
 use crate::account::now;
@@ -78,7 +79,7 @@ impl Workers {
     }
 
     /// Sends a request and has its answer applied. An answer is applied before anything else is sent, however many
-    /// identities it takes.
+    /// identities it takes; where the hub's own cannot be had, the request is sent again later.
     async fn exchange(&self, room: &RoomUri, request: Request) -> Result<(), ClientError> {
         let answer = match self.transport().call(&call(room, &request)?).await {
             // Another provider is asked through the own one, which cannot reach it or does not find it.
@@ -94,9 +95,18 @@ impl Workers {
             }
             answer => answer?,
         };
+        let mut asked = None;
         loop {
             match self.apply(room, &request, &answer).await {
-                Err(ClientError::UnknownProvider(domain)) => self.identify(&domain).await,
+                Err(ClientError::UnknownProvider(domain)) if asked.as_ref() != Some(&domain) => {
+                    self.identify(&domain).await;
+                    asked = Some(domain);
+                }
+                // Anybody but a hub is done without.
+                Err(error @ ClientError::UnknownProvider(_)) => {
+                    self.tell(Odd::Hub).await;
+                    return Err(error);
+                }
                 result => return result,
             }
         }

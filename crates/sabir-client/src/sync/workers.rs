@@ -11,10 +11,10 @@ use sabir_wire::codec::Encode as _;
 use sabir_wire::uri::{Domain, RoomUri};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep, timeout};
 
 use super::ClientError;
-use super::keeper::{Keep, Odd, Work};
+use super::keeper::{Keep, Keeper, Odd, Work};
 use crate::account::{KEY_PACKAGES, KEY_PACKAGES_LOW, fetch_hub, publish};
 use crate::transport::{Call, Chain, Timing, Transport, TransportError, Verdict, backoff};
 use crate::types::Connection;
@@ -39,6 +39,8 @@ struct Shared {
     connection: watch::Sender<Connection>,
     applied: watch::Sender<u64>,
     key_packages: Notify,
+    /// Some provider's identity is done without, or found.
+    missed: Notify,
     /// One fetch at a time for each provider.
     fetches: Mutex<BTreeMap<Domain, Arc<tokio::sync::Mutex<()>>>>,
 }
@@ -59,6 +61,7 @@ impl Workers {
             connection,
             applied: watch::Sender::new(0),
             key_packages: Notify::new(),
+            missed: Notify::new(),
             fetches: Mutex::default(),
         };
         (Self(Arc::new(shared)), state)
@@ -82,6 +85,7 @@ impl Workers {
         tasks.spawn(self.clone().follow_events());
         tasks.spawn(self.clone().acknowledge());
         tasks.spawn(self.clone().supply_key_packages());
+        tasks.spawn(self.clone().seek());
         let (arrivals, arrived) = mpsc::unbounded_channel();
         tasks.spawn(self.clone().report_arrivals(arrived));
         let mut rooms: BTreeMap<RoomUri, Arc<Notify>> = BTreeMap::new();
@@ -104,6 +108,7 @@ impl Workers {
                 Some(Work::Identity { room, domain }) => {
                     tasks.spawn(self.clone().unpark(room, domain));
                 }
+                Some(Work::Seek) => self.0.missed.notify_one(),
                 Some(Work::Arrivals(room)) => {
                     // The task ends with this one.
                     let _ = arrivals.send(room);
@@ -135,10 +140,7 @@ impl Workers {
                 Err(error) => error,
             };
             if matches!(error, ClientError::Transport(TransportError::Malformed(_))) {
-                let told = self.0.keep.run(|keeper| keeper.provider_alarm(Odd::Stream)).await;
-                if let Ok(Err(error)) = told {
-                    tracing::warn!(error = %Chain(&error), "an alarm cannot be written down");
-                }
+                self.tell(Odd::Stream).await;
             }
             let refused = matches!(error, ClientError::Transport(TransportError::SignInRefused));
             self.set_connection(if refused {
@@ -153,6 +155,13 @@ impl Workers {
                 _ => sleep(self.pause(&error, failures)).await,
             }
             failures = failures.saturating_add(1);
+        }
+    }
+
+    pub(super) async fn tell(&self, odd: Odd) {
+        let told = self.0.keep.run(move |keeper| keeper.provider_alarm(odd)).await;
+        if let Ok(Err(error)) = told {
+            tracing::warn!(error = %Chain(&error), "an alarm cannot be written down");
         }
     }
 
@@ -263,7 +272,8 @@ impl Workers {
             .await??)
     }
 
-    /// Applies what waits for a room, fetching one identity after the other.
+    /// Applies what waits for a room, fetching one identity after the other. Only for the room's hub it is waited
+    /// without end.
     async fn unpark(self, room: RoomUri, mut domain: Domain) {
         loop {
             self.identify(&domain).await;
@@ -271,7 +281,14 @@ impl Workers {
             let next = self.0.keep.run(move |keeper| keeper.unpark(&of)).await;
             match next {
                 Ok(Ok(None)) | Err(_) => return,
-                Ok(Ok(Some(next))) => domain = next,
+                Ok(Ok(Some(next))) => {
+                    if next == domain {
+                        // Anybody but a hub is done without.
+                        self.tell(Odd::Hub).await;
+                        sleep(self.0.timing.longest_wait).await;
+                    }
+                    domain = next;
+                }
                 Ok(Err(error)) => {
                     tracing::debug!(error = %Chain(&error), "what waits for a room cannot be applied");
                     sleep(self.0.timing.longest_wait).await;
@@ -280,7 +297,8 @@ impl Workers {
         }
     }
 
-    /// Fetches and pins the identity of a provider, however long it takes.
+    /// Fetches and pins the identity of a provider. Where that fails for [`Timing::identity_patience`] while the own
+    /// provider can be reached, it is done without.
     pub(super) async fn identify(&self, domain: &Domain) {
         let lock = {
             let mut fetches = self.0.fetches.lock().unwrap_or_else(PoisonError::into_inner);
@@ -288,13 +306,66 @@ impl Workers {
         };
         let _one_at_a_time = lock.lock().await;
         let mut failures = 0;
+        let mut since = None;
         loop {
-            match self.identify_once(domain).await {
-                Ok(()) | Err(ClientError::Stopped) => return,
-                Err(error) => {
-                    tracing::debug!(error = %Chain(&error), "the identity of a provider cannot be fetched");
-                    self.pause_or_online(&error, failures).await;
-                    failures = failures.saturating_add(1);
+            let wanted = domain.clone();
+            if !matches!(
+                self.0.keep.run(move |keeper| keeper.is_settled(&wanted)).await,
+                Ok(false)
+            ) {
+                return;
+            }
+            // What this device itself is cut off from is no sign.
+            since = match since {
+                _ if *self.0.connection.borrow() != Connection::Online => None,
+                None => Some(Instant::now()),
+                since => since,
+            };
+            let patience = self.0.timing.identity_patience;
+            let left = since.map(|since: Instant| patience.saturating_sub(since.elapsed()));
+            if left == Some(Duration::ZERO) {
+                let wanted = domain.clone();
+                // Where the keeper is gone, nobody waits.
+                let _ = self.0.keep.run(move |keeper| keeper.do_without(&wanted)).await;
+                return;
+            }
+            let attempt = async {
+                let Err(error) = self.identify_once(domain).await else {
+                    return;
+                };
+                tracing::debug!(error = %Chain(&error), "the identity of a provider cannot be fetched");
+                self.pause_or_online(&error, failures).await;
+            };
+            // Whether it came to an end or not shows in the next round.
+            let _ = timeout(left.unwrap_or(patience), attempt).await;
+            failures = failures.saturating_add(1);
+        }
+    }
+
+    /// Looks for the identities that are done without, one after the other, again and again.
+    async fn seek(self) {
+        loop {
+            self.0.missed.notified().await;
+            loop {
+                let missed = match self.0.keep.run(Keeper::missed).await {
+                    Ok(Ok(missed)) => missed,
+                    Ok(Err(error)) => {
+                        tracing::warn!(error = %Chain(&error), "what is still to be proved cannot be read");
+                        Vec::new()
+                    }
+                    Err(_) => return,
+                };
+                if missed.is_empty() {
+                    break;
+                }
+                for domain in missed {
+                    // It was tried before at more leisure.
+                    let _ = timeout(self.0.timing.connect, self.identify_once(&domain)).await;
+                }
+                let pause = sleep(self.0.timing.longest_wait);
+                tokio::select! {
+                    () = pause => {}
+                    () = self.0.missed.notified() => {}
                 }
             }
         }

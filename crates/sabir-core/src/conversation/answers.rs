@@ -103,17 +103,17 @@ impl Conversation {
                     effects.events.push(event);
                 }
             }
-            SubmitMessageResponse::EpochTooOld { current_epoch } => {
+            SubmitMessageResponse::EpochTooOld { current_epoch } if current_epoch > self.group.epoch() => {
                 // Nobody got it: it is encrypted anew once the log has brought this client to that epoch.
                 self.outbox.unseal(&mut effects.changes);
-                if current_epoch > self.group.epoch() {
-                    self.record.phase = Phase::CatchingUp {
-                        epoch: current_epoch,
-                        since: now,
-                    };
-                }
+                self.record.phase = Phase::CatchingUp {
+                    epoch: current_epoch,
+                    since: now,
+                };
             }
-            SubmitMessageResponse::NotAllowed => {
+            // What is outstanding is encrypted in this client's epoch: a hub to whom that is too old, and which is at
+            // no newer one, contradicts itself and would do so again.
+            SubmitMessageResponse::NotAllowed | SubmitMessageResponse::EpochTooOld { .. } => {
                 // Nobody got it, and it stays: a person decides when to try again, and the room may change.
                 self.outbox.unseal(&mut effects.changes);
                 let reason = NOT_TAKEN.to_owned();

@@ -27,7 +27,7 @@ pub(super) struct Deeds {
     /// Who changed the metadata.
     metadata: Option<UserUri>,
     /// Who committed, and answers for the rest.
-    committer: Option<UserUri>,
+    pub(super) committer: Option<UserUri>,
 }
 
 impl Deeds {

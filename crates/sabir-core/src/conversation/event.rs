@@ -191,6 +191,15 @@ pub enum Alarm {
         /// way could have altered: it is a hint at them, and a proof only of whose commit it is.
         by: Option<UserUri>,
     },
+    /// A client that was let in within the last day came in by itself in its own place: the Welcome it got was of no
+    /// use to it. No provider can check what is in one; but one on the way could have altered it or kept it back, or the
+    /// client lost what it needed: it is a hint at who let it in, and a proof only of who that was.
+    BadWelcome {
+        /// Who let it in.
+        by: UserUri,
+        /// Whose client it is.
+        of: UserUri,
+    },
     /// The provider refused the room or the commit.
     Refused {
         /// What it said.

@@ -52,6 +52,7 @@ impl Conversation {
             device_lists,
             departed: &self.record.departed,
             knows_all: self.record.knows_all,
+            takes_claims: true,
         }
     }
 

@@ -60,6 +60,7 @@ impl Conversation {
                     // was, not the answer to the request: what it brings before is theirs.
                     Ok(Incoming::Message(_)) if self.record.departed.contains(cx.me) => {}
                     Ok(Incoming::Message(received)) => {
+                        self.heard_of(received.leaf);
                         effects
                             .events
                             .push(self.message(accepted, received, frank.as_ref()));
@@ -209,6 +210,7 @@ impl Conversation {
         self.outbox.epoch_passed(&mut effects.changes);
         self.read_state()?;
         self.remember_members(cx)?;
+        self.forget_gone();
         if let Work::Commit { added, .. } = std::mem::take(&mut self.record.work)
             && !added.is_empty()
         {
@@ -262,9 +264,11 @@ impl Conversation {
             .map(|(_, user)| user.clone())
             .collect();
         let removes_self = commit.removes_self;
+        let bad_welcome = self.let_in_by(&commit.facts, accepted, deeds.committer.as_ref());
         self.group.merge(commit)?;
         self.outbox.epoch_passed(&mut effects.changes);
         effects.events.extend(self.heed(verdict));
+        effects.events.extend(bad_welcome.map(ConversationEvent::Alarm));
         self.forget_gone();
         for user in back {
             self.record.departed.remove(&user);

@@ -1,6 +1,6 @@
 use rand_core::CryptoRng;
 use sabir_mls::group::{Group, join_welcome};
-use sabir_mls::identity::{Freshness, ServerCredential};
+use sabir_mls::identity::{CredentialError, Freshness, ServerCredential};
 use sabir_mls::rows::{RowChanges, Rows};
 use sabir_mls::{Judge, LeafFact, MlsError};
 use sabir_wire::codec::{Decode, Encode};
@@ -185,7 +185,7 @@ pub(super) fn check(
         .iter()
         .filter(|leaf| !tolerated.contains(&leaf.signature_key))
     {
-        if state.participant(leaf.verified()?.user()).is_none() {
+        if state.participant(leaf.client_or_claim()?.1).is_none() {
             return Err(refused(&"a client in this room is nobody's who takes part in it"));
         }
     }
@@ -219,7 +219,8 @@ fn check_state(
     ServerCredential::from_credential(&agent.credential)
         .and_then(|credential| credential.verify(judge.anchors, room.authority(), Freshness::Ignored, key))
         .map_err(|error| match error {
-            sabir_mls::identity::CredentialError::UnknownProvider => {
+            // Nothing is done in a room whose hub is not proved, however long that takes.
+            CredentialError::UnknownProvider | CredentialError::NoAuthority => {
                 MlsError::UnknownProvider(room.authority().clone())
             }
             error => MlsError::Credential(error),

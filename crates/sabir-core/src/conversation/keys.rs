@@ -3,6 +3,7 @@
 use rand_core::CryptoRng;
 use sabir_mls::MlsError;
 use sabir_mls::group::CommitPlan;
+use sabir_mls::identity::CredentialError;
 use sabir_mls::key_package::VerifiedKeyPackage;
 use sabir_wire::codec::{Decode, DecodeError, Encode};
 use sabir_wire::protocol::{KeyMaterialRequest, KeyMaterialResponse, KeyMaterialUserCode};
@@ -19,6 +20,8 @@ enum Found {
     Packages(Vec<VerifiedKeyPackage>),
     /// Nothing now; later there may be something.
     Nothing(String),
+    /// There are some, of somebody whose provider's authority is done without.
+    Unproved(String),
     /// Nothing, and there will be nothing.
     Never(&'static str),
 }
@@ -84,6 +87,11 @@ impl Conversation {
             Err(key_material::ResponseError::Mls(MlsError::UnknownProvider(domain))) => {
                 return Err(ConversationError::UnknownProvider(domain));
             }
+            // The packages are as good as any, and are not taken without knowing whose they are: more of them are of no
+            // use.
+            Err(key_material::ResponseError::Mls(MlsError::Credential(
+                error @ CredentialError::NoAuthority,
+            ))) => Found::Unproved(error.to_string()),
             // Asked again, the provider may have something better; this answer stays what it is.
             Err(error) => Found::Nothing(error.to_string()),
         };
@@ -101,6 +109,11 @@ impl Conversation {
         let Work::Keys { user, intent, .. } = std::mem::take(&mut self.record.work) else {
             return Ok(());
         };
+        if self.record.stopped.is_some() {
+            // Nobody is let in meanwhile; it is asked again.
+            return Ok(());
+        }
+        let is_unproved = matches!(found, Found::Unproved(_));
         let (packages, reason) = match found {
             Found::Packages(packages) => (packages, None),
             Found::Never(reason) if intent.is_some() => {
@@ -111,7 +124,7 @@ impl Conversation {
                 return Ok(());
             }
             Found::Never(reason) => (Vec::new(), Some(reason.to_owned())),
-            Found::Nothing(reason) => (Vec::new(), Some(reason)),
+            Found::Nothing(reason) | Found::Unproved(reason) => (Vec::new(), Some(reason)),
         };
         let mut reason = reason;
         if !packages.is_empty() {
@@ -122,7 +135,9 @@ impl Conversation {
             }
         }
         // Asked in the same words, the provider would answer the same.
-        self.record.asked = self.record.asked.saturating_add(1);
+        if !is_unproved {
+            self.record.asked = self.record.asked.saturating_add(1);
+        }
         let reason = reason.unwrap_or_default();
         self.still_owed(user.clone(), now, &reason, effects);
         // Nothing is committed on top of what waits; the intent's turn comes again after it.

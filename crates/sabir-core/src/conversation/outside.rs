@@ -120,7 +120,7 @@ fn check_hub(
         .and_then(|credential| credential.verify(cx.anchors, room.authority(), Freshness::Ignored, key));
     match verified {
         Ok(_) => {}
-        Err(CredentialError::UnknownProvider) => {
+        Err(CredentialError::UnknownProvider | CredentialError::NoAuthority) => {
             return Err(ConversationError::UnknownProvider(room.authority().clone()));
         }
         Err(error) => return Err(refused(&error)),

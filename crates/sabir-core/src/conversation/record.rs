@@ -7,7 +7,7 @@ use sabir_wire::codec::{
 use sabir_wire::uri::UserUri;
 
 use crate::Millis;
-use crate::hub::device_lists::{Digests, Listed};
+use crate::hub::device_lists::Listed;
 use crate::scope::{engine_key, engine_row};
 
 const ROW: &str = "conversation";
@@ -105,6 +105,26 @@ pub(super) struct Known {
     pub(super) listed: Listed,
 }
 
+/// A leaf whose identity is not proved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Doubt {
+    /// Whose it claims to be.
+    pub(super) user: Option<UserUri>,
+    /// Whether nothing is known against it but that its provider's authority could not be had.
+    pub(super) missed: bool,
+}
+
+/// A leaf that a member let in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct LetIn {
+    /// Its signature key.
+    pub(super) key: Vec<u8>,
+    /// Who let it in.
+    pub(super) by: UserUri,
+    /// When the hub accepted that.
+    pub(super) at: Millis,
+}
+
 /// What a conversation remembers beside group and outbox.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Record {
@@ -132,8 +152,10 @@ pub(super) struct Record {
     pub(super) asked: u64,
     /// Everybody who has or had a client here whose identity was proved.
     pub(super) people: BTreeMap<UserUri, Known>,
-    /// Signature keys of leaves that came in without proof, and whose they claim to be.
-    pub(super) doubted: BTreeMap<Vec<u8>, Option<UserUri>>,
+    /// Leaves that came in without proof, by signature key.
+    pub(super) doubted: BTreeMap<Vec<u8>, Doubt>,
+    /// The leaves that came in last and have not been heard of, oldest first.
+    pub(super) let_in: Vec<LetIn>,
     /// Why nothing goes out until a person says so.
     pub(super) stopped: Option<String>,
 }
@@ -155,6 +177,7 @@ impl Record {
             asked: 0,
             people: BTreeMap::new(),
             doubted: BTreeMap::new(),
+            let_in: Vec::new(),
             stopped: None,
         }
     }
@@ -401,7 +424,7 @@ impl Encode for Person {
     fn encode(&self, out: &mut Vec<u8>) {
         self.0.encode(out);
         out.extend_from_slice(&self.1.identity_key);
-        self.1.listed.version.encode(out);
+        self.1.listed.encode(out);
     }
 }
 
@@ -411,21 +434,19 @@ impl Decode for Person {
         let user = r.read_as("user")?;
         let known = Known {
             identity_key: r.array("identity_key")?,
-            listed: Listed {
-                version: r.u64("list_version")?,
-                digest: None,
-            },
+            listed: r.read_as("listed")?,
         };
         Ok(Self(user, known))
     }
 }
 
-struct Doubted(Vec<u8>, Option<UserUri>);
+struct Doubted(Vec<u8>, Doubt);
 
 impl Encode for Doubted {
     fn encode(&self, out: &mut Vec<u8>) {
         put_opaque(out, &self.0);
-        put_optional(out, self.1.as_ref());
+        put_optional(out, self.1.user.as_ref());
+        out.push(u8::from(self.1.missed));
     }
 }
 
@@ -434,8 +455,30 @@ impl Decode for Doubted {
     fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
         Ok(Self(
             r.opaque("signature_key", MAX_KEY)?.to_vec(),
-            r.optional("claims")?,
+            Doubt {
+                user: r.optional("claims")?,
+                missed: r.flag("missed")?,
+            },
         ))
+    }
+}
+
+impl Encode for LetIn {
+    fn encode(&self, out: &mut Vec<u8>) {
+        put_opaque(out, &self.key);
+        self.by.encode(out);
+        self.at.encode(out);
+    }
+}
+
+impl Decode for LetIn {
+    const NAME: &'static str = "LeafLetIn";
+    fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            key: r.opaque("signature_key", MAX_KEY)?.to_vec(),
+            by: r.read_as("by")?,
+            at: r.u64("at")?,
+        })
     }
 }
 
@@ -465,9 +508,10 @@ impl Encode for Record {
         put_vec(out, &people);
         let doubted = self.doubted.iter();
         let doubted: Vec<Doubted> = doubted
-            .map(|(key, user)| Doubted(key.clone(), user.clone()))
+            .map(|(key, doubt)| Doubted(key.clone(), doubt.clone()))
             .collect();
         put_vec(out, &doubted);
+        put_vec(out, &self.let_in);
         match &self.stopped {
             None => out.push(0),
             Some(reason) => {
@@ -475,7 +519,6 @@ impl Encode for Record {
                 put_opaque(out, reason.as_bytes());
             }
         }
-        Digests::put(out, self.people.values().map(|known| &known.listed));
     }
 }
 
@@ -494,15 +537,11 @@ impl Decode for Record {
         let asked = r.u64("asked")?;
         let people: Vec<Person> = r.list("people", MAX_PEOPLE)?;
         let doubted: Vec<Doubted> = r.list("doubted", MAX_PEOPLE)?;
+        let let_in = r.list("let_in", MAX_PEOPLE)?;
         let stopped = if r.flag("stopped")? {
             Some(r.text("reason", MAX_REASON)?.to_owned())
         } else {
             None
-        };
-        let mut digests = Digests::read(r)?;
-        let known = |Person(user, mut known): Person| {
-            known.listed.digest = digests.take();
-            (user, known)
         };
         Ok(Self {
             phase,
@@ -517,8 +556,9 @@ impl Decode for Record {
             behind,
             refusals,
             asked,
-            people: people.into_iter().map(known).collect(),
+            people: people.into_iter().map(|it| (it.0, it.1)).collect(),
             doubted: doubted.into_iter().map(|it| (it.0, it.1)).collect(),
+            let_in,
             stopped,
         })
     }

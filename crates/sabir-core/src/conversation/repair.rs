@@ -266,6 +266,7 @@ impl Conversation {
         // departed who was let in just now.
         self.record.departed.clear();
         self.record.knows_all = false;
+        self.record.let_in.clear();
         self.outbox.epoch_passed(&mut effects.changes);
         let verdict = self.judge_group(&leaves)?;
         let alarms = self.heed(verdict);

@@ -5,27 +5,35 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sabir_mls::group::PendingProposal;
-use sabir_mls::identity::{ClientCredential, Freshness, VerifiedClient};
-use sabir_mls::{CommitFacts, Judge, LeafFact, MlsError};
+use sabir_mls::identity::{ClientCredential, CredentialError, VerifiedClient};
+use sabir_mls::{Author, CommitFacts, LeafFact, MlsError};
 use sabir_wire::codec::Decode;
 use sabir_wire::components::ParticipantListData;
 use sabir_wire::mls::ComponentId;
-use sabir_wire::uri::UserUri;
+use sabir_wire::uri::{Domain, UserUri};
 
 use super::event::{Alarm, ConversationEvent};
-use super::record::Known;
+use super::join::judge;
+use super::record::{Doubt, Known, LetIn};
 use super::{Conversation, ConversationContext, ConversationError, Effects};
+use crate::Millis;
 use crate::hub::device_lists::{self, Listed, Newest};
 use crate::room::RoomKind;
 use crate::room::policy::{self, LeafClient, Refusal};
+
+/// Leaves that came in and have not been heard of: so many are remembered, the last, and for so long.
+const MOST_LET_IN: usize = 32;
+const LET_IN: Millis = 24 * 3_600_000;
 
 /// What is wrong with a commit.
 #[derive(Debug, Default)]
 pub(super) struct Verdict {
     pub(super) alarms: Vec<Alarm>,
-    /// Signature keys of leaves without proof, and whose they claim to be.
-    doubted: BTreeMap<Vec<u8>, Option<UserUri>>,
+    /// Leaves without proof, by signature key.
+    doubted: BTreeMap<Vec<u8>, Doubt>,
     proved: Vec<(Vec<u8>, UserUri, Known)>,
+    /// Whether something is proved to be wrong, and not only unproved.
+    is_defect: bool,
 }
 
 impl Conversation {
@@ -39,10 +47,21 @@ impl Conversation {
     /// People of whom a client is in the group whose identity is not proved.
     #[must_use]
     pub fn unverified(&self) -> Vec<UserUri> {
-        let mut people: Vec<UserUri> = self.record.doubted.values().flatten().cloned().collect();
+        let doubted = self.record.doubted.values();
+        let mut people: Vec<UserUri> = doubted.filter_map(|doubt| doubt.user.clone()).collect();
         people.sort();
         people.dedup();
         people
+    }
+
+    /// Providers without whose authority people of theirs in the group cannot be proved
+    /// ([`Conversation::reconsider`]).
+    #[must_use]
+    pub fn missed_authorities(&self) -> BTreeSet<Domain> {
+        let missed = self.record.doubted.values().filter(|doubt| doubt.missed);
+        missed
+            .filter_map(|doubt| Some(doubt.user.as_ref()?.authority().clone()))
+            .collect()
     }
 
     /// A person knows what was wrong and wants messages to go out again. Identities that hold by themselves are
@@ -58,11 +77,7 @@ impl Conversation {
             // Whatever came there was forbidden.
             self.group.drop_proposals()?;
         }
-        let judge = Judge {
-            anchors: cx.anchors,
-            freshness: Freshness::Ignored,
-        };
-        for (_, leaf) in self.group.judge_members(&judge) {
+        for (_, leaf) in self.group.judge_members(&judge(cx)) {
             let Ok(client) = leaf.verified() else { continue };
             let listed = self.state.participant(client.user()).is_some();
             if listed && self.record.doubted.remove(&leaf.signature_key).is_some() {
@@ -73,6 +88,37 @@ impl Conversation {
         }
         // Where it is ready now, that is told.
         Ok(self.finish(Effects::default()))
+    }
+
+    /// Looks again at the people who could not be proved without an authority that is pinned now. Who holds by it is
+    /// proved from now on, and what they write is marked so; who does not is told of, and sending stops once more. A
+    /// stop there was goes on until a person has it end.
+    ///
+    /// # Errors
+    /// A fault of ours.
+    pub fn reconsider(&mut self, cx: ConversationContext<'_>) -> Result<Effects, ConversationError> {
+        let mut effects = Effects::default();
+        if self.missed_authorities().is_empty() {
+            return Ok(effects);
+        }
+        let leaves = self.group.judge_members(&judge(cx));
+        let beside = device_lists::newest_of(leaves.iter().map(|(_, leaf)| leaf));
+        for (_, leaf) in &leaves {
+            let doubt = self.record.doubted.get(&leaf.signature_key);
+            if !doubt.is_some_and(|doubt| doubt.missed) {
+                continue;
+            }
+            // One after the other: the first of a person's devices decides which identity key is theirs. As with all
+            // who are in the tree, an older list does where the newest names the device too.
+            let mut verdict = Verdict::default();
+            let known = (&self.state.participants, &BTreeMap::new(), &beside);
+            match self.judge_leaf(leaf, known, &mut verdict) {
+                Ok(()) => effects.events.extend(self.heed(verdict)),
+                Err(ConversationError::UnknownProvider(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(self.finish(effects))
     }
 
     /// Judges a commit before it is merged.
@@ -92,7 +138,7 @@ impl Conversation {
         for leaf in facts.leaves() {
             self.judge_leaf(leaf, (list, &seen, &beside), &mut verdict)?;
         }
-        if !verdict.alarms.is_empty() {
+        if verdict.is_defect {
             return Ok(verdict);
         }
         let leaves = self.leaf_clients();
@@ -120,11 +166,7 @@ impl Conversation {
 
     /// Judges the members of a group this client was welcomed to.
     pub(super) fn judge_group(&self, leaves: &[LeafFact]) -> Result<Verdict, ConversationError> {
-        let clients = leaves.iter().filter_map(|leaf| {
-            let client = leaf.client.as_ref().ok()?;
-            Some((client, leaf.device_list.as_deref()))
-        });
-        let beside = device_lists::newest(clients);
+        let beside = device_lists::newest_of(leaves);
         let mut verdict = Verdict::default();
         let mut keys = BTreeMap::new();
         for leaf in leaves {
@@ -138,9 +180,12 @@ impl Conversation {
                     verdict
                         .proved
                         .retain(|(proved, ..)| *proved != leaf.signature_key);
-                    verdict
-                        .doubted
-                        .insert(leaf.signature_key.clone(), Some(user.clone()));
+                    let doubt = Doubt {
+                        user: Some(user.clone()),
+                        missed: false,
+                    };
+                    verdict.doubted.insert(leaf.signature_key.clone(), doubt);
+                    verdict.is_defect = true;
                     verdict.alarms.push(Alarm::Unverified { reason });
                 }
             }
@@ -168,13 +213,9 @@ impl Conversation {
 
     /// Remembers who is in the group, after a commit of this client that added them.
     pub(super) fn remember_members(&mut self, cx: ConversationContext<'_>) -> Result<(), ConversationError> {
-        let judge = Judge {
-            anchors: cx.anchors,
-            freshness: Freshness::Ignored,
-        };
         let leaves: Vec<LeafFact> = self
             .group
-            .judge_members(&judge)
+            .judge_members(&judge(cx))
             .into_iter()
             .map(|(_, leaf)| leaf)
             .collect();
@@ -188,9 +229,51 @@ impl Conversation {
 
     /// Forgets doubts about leaves that are gone.
     pub(super) fn forget_gone(&mut self) {
-        if !self.record.doubted.is_empty() {
-            let keys: Vec<Vec<u8>> = self.group.members().map(|member| member.signature_key).collect();
+        if !self.record.doubted.is_empty() || !self.record.let_in.is_empty() {
+            let members = self.group.members();
+            let keys: BTreeSet<Vec<u8>> = members.map(|member| member.signature_key).collect();
             self.record.doubted.retain(|key, _| keys.contains(key));
+            self.record.let_in.retain(|it| keys.contains(&it.key));
+        }
+    }
+
+    /// Looks at who comes in by a commit: says who let in a client that now comes by itself, with no other member's
+    /// commit in between that could be the reason. No hub can check what is in a Welcome.
+    pub(super) fn let_in_by(
+        &mut self,
+        facts: &CommitFacts,
+        accepted: Millis,
+        committer: Option<&UserUri>,
+    ) -> Option<Alarm> {
+        if facts.committer == Author::NewMember {
+            let key = &facts.path_leaf.as_ref()?.signature_key;
+            let known = self.record.let_in.iter().position(|it| it.key == *key)?;
+            let LetIn { by, at, .. } = self.record.let_in.remove(known);
+            let of = committer?.clone();
+            return (accepted.saturating_sub(at) <= LET_IN).then_some(Alarm::BadWelcome { by, of });
+        }
+        // Whoever finds no way after this one may have lost it by this one.
+        self.record.let_in.clear();
+        for add in &facts.adds {
+            self.record.let_in.push(LetIn {
+                key: add.leaf.signature_key.clone(),
+                by: committer?.clone(),
+                at: accepted,
+            });
+        }
+        let excess = self.record.let_in.len().saturating_sub(MOST_LET_IN);
+        self.record.let_in.drain(..excess);
+        None
+    }
+
+    /// A client found its way in: it has said something.
+    pub(super) fn heard_of(&mut self, leaf: u32) {
+        if self.record.let_in.is_empty() {
+            return;
+        }
+        let member = self.group.members().find(|member| member.leaf == leaf);
+        if let Some(member) = member {
+            self.record.let_in.retain(|it| it.key != member.signature_key);
         }
     }
 
@@ -226,7 +309,7 @@ impl Conversation {
         verdict: &mut Verdict,
     ) -> Result<(), ConversationError> {
         let user = leaf.claims.as_ref().map(|(_, user)| user.clone());
-        let reason = match self.leaf_version(leaf, known) {
+        let refusal = match self.leaf_version(leaf, known) {
             Ok((client, listed)) => {
                 let known = known_by(client, listed);
                 verdict
@@ -237,10 +320,26 @@ impl Conversation {
             Err(Refusal::Leaf(MlsError::UnknownProvider(domain))) => {
                 return Err(ConversationError::UnknownProvider(domain));
             }
-            Err(refusal) => refusal.to_string(),
+            Err(refusal) => refusal,
         };
-        verdict.doubted.insert(leaf.signature_key.clone(), user);
-        verdict.alarms.push(Alarm::Unverified { reason });
+        let doubt = Doubt {
+            missed: matches!(
+                refusal,
+                Refusal::Leaf(MlsError::Credential(CredentialError::NoAuthority))
+            ),
+            user,
+        };
+        verdict.is_defect |= !doubt.missed;
+        // What was told once, and is as it was, stops nobody again.
+        let is_told = doubt.missed && self.record.doubted.get(&leaf.signature_key) == Some(&doubt);
+        if !is_told {
+            let reason = match &doubt.user {
+                Some(user) => format!("{}: {refusal}", user.to_address()),
+                None => refusal.to_string(),
+            };
+            verdict.alarms.push(Alarm::Unverified { reason });
+        }
+        verdict.doubted.insert(leaf.signature_key.clone(), doubt);
         Ok(())
     }
 

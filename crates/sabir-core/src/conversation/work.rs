@@ -69,6 +69,10 @@ impl Conversation {
         self.check_intent(cx, &intent)
             .map_err(ConversationError::NotAllowed)?;
         let mut effects = Effects::default();
+        let intent = match intent {
+            Intent::Remove { user } if user == *cx.me => Intent::Leave,
+            intent => intent,
+        };
         let after = self.outbox.next_number();
         self.intents.push(local_id, intent, after, &mut effects.changes);
         Ok(self.finish(effects))
@@ -127,8 +131,12 @@ impl Conversation {
             return Some(at);
         }
         match &self.record.phase {
-            Phase::Open if self.record.stopped.is_none() && self.record.work == Work::Idle => {}
+            Phase::Open if self.record.work == Work::Idle => {}
             _ => return None,
+        }
+        if self.record.stopped.is_some() {
+            // Only leaving goes on.
+            return (self.wants_out() && self.record.retry_at > 0).then_some(self.record.retry_at);
         }
         if self.outbox.in_flight().is_some() || self.is_cut_off() {
             return None;
@@ -205,13 +213,19 @@ impl Conversation {
         if self.record.repair.is_some() {
             return self.draw_repair(cx, now, rng);
         }
+        if self.record.stopped.is_some() && matches!(self.record.work, Work::Keys { .. }) {
+            // Nobody is let in meanwhile. Asked in the same words later, the provider answers the same.
+            self.record.work = Work::Idle;
+        }
         let busy = self.record.work != Work::Idle || self.outbox.in_flight().is_some();
-        let open = self.record.phase == Phase::Open && self.record.stopped.is_none();
-        if busy || !open || !due(self.record.retry_at, now) {
+        if busy || self.record.phase != Phase::Open || !due(self.record.retry_at, now) {
             return Ok(());
         }
         if self.record.leaving {
             return self.draw_departure(cx, None, rng);
+        }
+        if self.record.stopped.is_some() {
+            return self.draw_way_out(cx, rng, effects);
         }
         if self.is_cut_off() {
             return Ok(());
@@ -257,6 +271,33 @@ impl Conversation {
                 }
                 Goal::Leave => return self.draw_departure(cx, Some(stored.number), rng),
             }
+        }
+        Ok(())
+    }
+
+    /// Whether this person is leaving or means to.
+    pub(super) fn wants_out(&self) -> bool {
+        self.record.leaving
+            || matches!(self.record.work, Work::Leave { .. })
+            || self.intents.iter().any(|it| it.intent == Intent::Leave)
+    }
+
+    /// Where something is wrong with the room, the way out of it stays open: ahead of all that waits, save what was
+    /// under way when sending stopped.
+    fn draw_way_out(
+        &mut self,
+        cx: ConversationContext<'_>,
+        rng: &mut dyn CryptoRng,
+        effects: &mut Effects,
+    ) -> Result<(), ConversationError> {
+        let leave = self.intents.iter().find(|it| it.intent == Intent::Leave);
+        let Some(number) = leave.map(|it| it.number) else {
+            return Ok(());
+        };
+        match self.goal(cx, &Intent::Leave) {
+            Goal::Leave => return self.draw_departure(cx, Some(number), rng),
+            Goal::Denied(reason) => self.intent_refused(number, reason, effects),
+            _ => {}
         }
         Ok(())
     }

@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use sabir_mls::identity::VerifiedClient;
-use sabir_mls::{keys, suite};
-use sabir_wire::codec::{Decode, DecodeError, Encode, Reader, put_vec};
+use sabir_mls::{LeafFact, keys, suite};
+use sabir_wire::codec::{Decode, DecodeError, Encode, Reader};
 use sabir_wire::device_list::{KeyHash, SignedDeviceList};
 use sabir_wire::uri::UserUri;
 
@@ -14,7 +14,7 @@ use sabir_wire::uri::UserUri;
 pub(crate) struct Listed {
     /// 0 before the first.
     pub(crate) version: u64,
-    /// SHA-256 of what is under the signature; absent where a record of earlier days has none.
+    /// SHA-256 of what is under the signature; none before the first.
     pub(crate) digest: Option<[u8; 32]>,
 }
 
@@ -28,8 +28,7 @@ impl Listed {
 
     /// Remembers another list where it says more.
     pub(crate) fn raise(&mut self, other: &Self) {
-        let more = self.version == other.version && self.digest.is_none();
-        if other.version > self.version || more {
+        if other.version > self.version {
             self.clone_from(other);
         }
     }
@@ -44,54 +43,26 @@ impl Listed {
     }
 }
 
-/// The digests of a record's lists, in the record's order, at its end: a record of earlier days ends before them.
-#[derive(Debug, Default)]
-pub(crate) struct Digests(std::vec::IntoIter<Digest>);
-
-#[derive(Debug)]
-struct Digest(Option<[u8; 32]>);
-
-impl Digests {
-    /// Writes the digests of these lists.
-    pub(crate) fn put<'a>(out: &mut Vec<u8>, lists: impl Iterator<Item = &'a Listed>) {
-        let digests: Vec<Digest> = lists.map(|listed| Digest(listed.digest)).collect();
-        put_vec(out, &digests);
-    }
-
-    /// Reads what is left of a record.
-    pub(crate) fn read(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        if r.is_empty() {
-            return Ok(Self::default());
-        }
-        let digests: Vec<Digest> = r.list("digests", MAX_DIGESTS)?;
-        Ok(Self(digests.into_iter()))
-    }
-
-    /// The next list's.
-    pub(crate) fn take(&mut self) -> Option<[u8; 32]> {
-        self.0.next()?.0
-    }
-}
-
-impl Encode for Digest {
+impl Encode for Listed {
     fn encode(&self, out: &mut Vec<u8>) {
-        out.push(u8::from(self.0.is_some()));
-        out.extend(self.0.iter().flatten());
+        self.version.encode(out);
+        out.push(u8::from(self.digest.is_some()));
+        out.extend(self.digest.iter().flatten());
     }
 }
 
-impl Decode for Digest {
-    const NAME: &'static str = "DeviceListDigest";
+impl Decode for Listed {
+    const NAME: &'static str = "DeviceListSeen";
     fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        Ok(Self(match r.flag("digest")? {
-            true => Some(r.array("digest")?),
-            false => None,
-        }))
+        Ok(Self {
+            version: r.u64("list_version")?,
+            digest: match r.flag("digest")? {
+                true => Some(r.array("digest")?),
+                false => None,
+            },
+        })
     }
 }
-
-/// Bytes of all digests of a record.
-const MAX_DIGESTS: usize = 4 << 20;
 
 /// The newest list of each person among leaves that come in together.
 pub(crate) type Newest = BTreeMap<UserUri, SignedDeviceList>;
@@ -107,6 +78,14 @@ pub(crate) fn newest<'a>(leaves: impl IntoIterator<Item = (&'a VerifiedClient, O
         }
     }
     newest
+}
+
+/// As [`newest`], of leaves as the MLS layer reads them: those that are proved.
+pub(crate) fn newest_of<'a>(leaves: impl IntoIterator<Item = &'a LeafFact>) -> Newest {
+    newest(leaves.into_iter().filter_map(|leaf| {
+        let client = leaf.client.as_ref().ok()?;
+        Some((client, leaf.device_list.as_deref()))
+    }))
 }
 
 /// The list a leaf carries, where it is signed by the person, names the leaf's key, is not older than the newest one

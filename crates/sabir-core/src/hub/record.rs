@@ -4,7 +4,7 @@ use sabir_mls::rows::{RowChanges, Rows};
 use sabir_wire::codec::{Decode, DecodeError, Encode, Reader, put_opaque, put_vec};
 use sabir_wire::uri::UserUri;
 
-use super::device_lists::{Digests, Listed};
+use super::device_lists::Listed;
 use crate::Millis;
 use crate::scope::{engine_key, engine_row};
 
@@ -41,6 +41,8 @@ pub(super) struct Waiting {
     pub(super) proposals: Vec<Accepted>,
     /// People whose going off the list was accepted, and who are on it still.
     pub(super) departed: BTreeSet<UserUri>,
+    /// Leaves that came in while somebody who departed was on the list, so that they cannot know of it.
+    pub(super) newcomers: BTreeSet<u32>,
     /// People whom a proposal of this epoch bans.
     pub(super) banned: BTreeSet<UserUri>,
 }
@@ -73,17 +75,8 @@ impl Record {
         if let Some(bytes) = engine_row(rows, LISTS) {
             let mut reader = Reader::new(bytes);
             let seen: Vec<Seen> = reader.list("device_lists", MAX_USERS)?;
-            let mut digests = Digests::read(&mut reader)?;
             reader.finish("HubLists")?;
-            let listed = |seen: Seen| {
-                let digest = digests.take();
-                let listed = Listed {
-                    version: seen.version,
-                    digest,
-                };
-                (seen.user, listed)
-            };
-            record.device_lists = seen.into_iter().map(listed).collect();
+            record.device_lists = seen.into_iter().map(|seen| (seen.user, seen.listed)).collect();
         }
         if let Some(bytes) = engine_row(rows, WAITING) {
             record.waiting = Waiting::from_bytes(bytes)?;
@@ -108,12 +101,11 @@ impl Record {
             .iter()
             .map(|(user, listed)| Seen {
                 user: user.clone(),
-                version: listed.version,
+                listed: listed.clone(),
             })
             .collect();
         let mut bytes = Vec::new();
         put_vec(&mut bytes, &seen);
-        Digests::put(&mut bytes, self.device_lists.values());
         changes.put(engine_key(LISTS), bytes);
     }
 
@@ -125,13 +117,13 @@ impl Record {
 
 struct Seen {
     user: UserUri,
-    version: u64,
+    listed: Listed,
 }
 
 impl Encode for Seen {
     fn encode(&self, out: &mut Vec<u8>) {
         self.user.encode(out);
-        self.version.encode(out);
+        self.listed.encode(out);
     }
 }
 
@@ -140,7 +132,7 @@ impl Decode for Seen {
     fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
         Ok(Self {
             user: r.read_as("user")?,
-            version: r.u64("version")?,
+            listed: r.read_as("listed")?,
         })
     }
 }
@@ -188,6 +180,8 @@ impl Encode for Waiting {
             let people: Vec<UserUri> = people.iter().cloned().collect();
             put_vec(out, &people);
         }
+        let newcomers: Vec<u32> = self.newcomers.iter().copied().collect();
+        put_vec(out, &newcomers);
     }
 }
 
@@ -202,6 +196,7 @@ impl Decode for Waiting {
             proposals,
             departed: people("departed")?,
             banned: people("banned")?,
+            newcomers: r.list::<u32>("newcomers", MAX_USERS)?.into_iter().collect(),
         })
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sabir_mls::observer::{Observed, StagedObserved};
 use sabir_mls::{Author, CommitFacts, MlsError};
-use sabir_wire::codec::Encode;
+use sabir_wire::codec::{Decode, Encode};
 use sabir_wire::mls::{MlsMessage, RatchetTree, Sender, Welcome};
 use sabir_wire::protocol::{
     FanoutBody, FanoutMessage, GroupInfoOption, HandshakeBundle, RatchetTreeOption, UpdateOutcome,
@@ -42,11 +42,21 @@ struct Merged {
     people_changed: bool,
 }
 
+/// What a commit did to the leaves.
+struct Came {
+    /// Where a client is now that was not there before, or is there anew.
+    new: BTreeSet<u32>,
+    /// Whether another client is anywhere.
+    changed: bool,
+}
+
 /// What a commit is about.
 struct Touched {
     external: bool,
     /// Whether it changes the room's state.
     state: bool,
+    /// Leaves that go.
+    removed: BTreeSet<u32>,
     /// Leaves that go or are replaced. Those that come in are others, or stand in their places.
     leaves: BTreeSet<u32>,
 }
@@ -54,7 +64,7 @@ struct Touched {
 impl Touched {
     fn of(facts: &CommitFacts) -> Self {
         let committer = facts.path_leaf.iter().map(|_| facts.committer_leaf);
-        let removed = facts.removes.iter().map(|remove| remove.removed);
+        let removed: BTreeSet<u32> = facts.removes.iter().map(|remove| remove.removed).collect();
         let updated = facts.updates.iter().filter_map(|(author, _)| match author {
             Author::Member(leaf) => Some(*leaf),
             Author::External(_) | Author::NewMember => None,
@@ -62,7 +72,8 @@ impl Touched {
         Self {
             external: facts.committer == Author::NewMember,
             state: !facts.app_data.is_empty(),
-            leaves: committer.chain(removed).chain(updated).collect(),
+            leaves: committer.chain(removed.iter().copied()).chain(updated).collect(),
+            removed,
         }
     }
 }
@@ -153,6 +164,9 @@ impl Hub {
             return Err(denied("the committer has left the room"));
         }
         let external = staged.facts.committer == Author::NewMember;
+        if !external {
+            self.check_departed(&staged.facts, &allowed)?;
+        }
         let group_info = self.check_group_info(&staged, bundle.group_info)?;
         self.check_tree(&staged, bundle.ratchet_tree)?;
         let welcome_to = welcome_routes(&staged, bundle.welcome, routes)?;
@@ -241,6 +255,23 @@ impl Hub {
         ))
     }
 
+    /// A commit of a member who can know takes who departed off the list, where an external commit could not
+    /// (`docs/specs.md`, protocol §5.3: departures).
+    fn check_departed(&self, facts: &CommitFacts, allowed: &Allowed) -> Result<(), Refused> {
+        let waiting = &self.record.waiting;
+        if waiting.departed.is_empty() || waiting.newcomers.contains(&facts.committer_leaf) {
+            return Ok(());
+        }
+        let stays = waiting
+            .departed
+            .iter()
+            .any(|user| allowed.next.participant(user).is_some() && !allowed.added.contains(user));
+        if stays {
+            return Err(denied("the commit leaves somebody on the list who has left"));
+        }
+        Ok(())
+    }
+
     fn check_group_info(
         &self,
         staged: &StagedObserved,
@@ -319,7 +350,7 @@ impl Hub {
         };
         let changed = touched.state.then(read).transpose()?;
         debug_assert!(touched.state || read().is_ok_and(|state| state == self.state));
-        let people_changed = self.follow_leaves(touched).map_err(Refused::Fault)?;
+        let came = self.follow_leaves(touched).map_err(Refused::Fault)?;
         let state = changed.as_ref().unwrap_or(&self.state);
         let welcome = welcome
             .map(|welcome| self.welcome_event(accepted, welcome, welcome_to))
@@ -327,6 +358,7 @@ impl Hub {
             .map_err(Refused::Fault)?;
         // Who is off the list has arrived, and who was added again is back.
         let before = &self.record.waiting;
+        let newcomers = before.newcomers.clone();
         let mut departed = before.departed.clone();
         departed.retain(|user| state.participant(user).is_some() && !allowed.added.contains(user));
         let stapled = if touched.external {
@@ -334,7 +366,7 @@ impl Hub {
         } else {
             Vec::new()
         };
-        let waiting = Waiting {
+        let mut waiting = Waiting {
             proposals: stapled
                 .iter()
                 .map(|stapled| Accepted {
@@ -343,44 +375,53 @@ impl Hub {
                 })
                 .collect(),
             departed,
+            newcomers: BTreeSet::new(),
             banned: BTreeSet::new(),
         };
+        if !waiting.departed.is_empty() {
+            let newcomers = newcomers.union(&came.new).copied();
+            waiting.newcomers = newcomers.filter(|leaf| self.leaves.contains_key(leaf)).collect();
+        }
         let merged = Merged {
             welcome,
             waiting_changed: waiting != self.record.waiting,
-            people_changed,
+            people_changed: came.changed,
             stapled,
         };
         Ok((changed, waiting, merged))
     }
 
-    /// Reads again the leaves that a commit touched, and no others: a room may have a thousand. Says whether another
-    /// client is anywhere now.
-    fn follow_leaves(&mut self, touched: &Touched) -> Result<bool, HubError> {
+    /// Reads again the leaves that a commit touched, and no others: a room may have a thousand.
+    fn follow_leaves(&mut self, touched: &Touched) -> Result<Came, HubError> {
         let strange = || HubError::Internal("a member's credential names no client".to_owned());
         let before: Vec<(u32, Option<LeafClient>)> = touched
             .leaves
             .iter()
             .map(|leaf| (*leaf, self.leaves.remove(leaf)))
             .collect();
-        let mut changed = false;
+        let mut new = BTreeSet::new();
         let mut count = 0_usize;
         for leaf in self.observer.leaf_indices() {
             count = count.saturating_add(1);
             if !self.leaves.contains_key(&leaf) {
                 let (client, user) = self.observer.client(leaf).ok_or_else(strange)?;
-                changed |= !touched.leaves.contains(&leaf);
+                if touched.external || touched.removed.contains(&leaf) || !touched.leaves.contains(&leaf) {
+                    new.insert(leaf);
+                }
                 self.leaves.insert(leaf, LeafClient { client, user });
             }
         }
-        changed |= before
+        let others = before
             .iter()
-            .any(|(leaf, old)| self.leaves.get(leaf) != old.as_ref());
+            .filter(|(leaf, old)| self.leaves.get(leaf) != old.as_ref());
+        let others: Vec<u32> = others.map(|(leaf, _)| *leaf).collect();
+        let changed = !others.is_empty() || new.iter().any(|leaf| !touched.leaves.contains(leaf));
+        new.extend(others);
         if self.leaves.len() != count {
             return Err(HubError::Internal("a leaf went without a proposal".to_owned()));
         }
         debug_assert!(leaves(&self.observer).is_ok_and(|leaves| leaves == self.leaves));
-        Ok(changed)
+        Ok(Came { new, changed })
     }
 
     fn welcome_event(
@@ -394,8 +435,7 @@ impl Hub {
             .observer
             .ratchet_tree()
             .map_err(|error| HubError::Internal(error.to_string()))?;
-        let tree = <RatchetTree as sabir_wire::codec::Decode>::from_bytes(&tree)
-            .map_err(|error| HubError::Internal(error.to_string()))?;
+        let tree = RatchetTree::from_bytes(&tree).map_err(|error| HubError::Internal(error.to_string()))?;
         let body = FanoutMessage {
             timestamp: accepted,
             body: FanoutBody::Welcome {

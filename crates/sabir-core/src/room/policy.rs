@@ -9,7 +9,8 @@
 //! a role's name. A set of proposals is decided as one action: what is pending and what is new, together, as the
 //! commit will hold them; so two owners cannot each leave because the other stays.
 //!
-//! Invariant: nothing here depends on who decides, save what only a hub knows ([`View::knows_all`]).
+//! Invariant: nothing here depends on who decides, save what only a hub knows ([`View::knows_all`]), and people whom a
+//! client cannot prove ([`View::takes_claims`]).
 
 mod ask;
 mod change;
@@ -56,6 +57,9 @@ pub(crate) struct View<'a> {
     /// Whether `departed` names everybody who departed. A client that came later does not know: it accepts that
     /// somebody without a client goes off the list.
     pub(crate) knows_all: bool,
+    /// Whether people count as who they claim to be where their provider's authority is done without
+    /// ([`sabir_mls::LeafFact::client_or_claim`]): to a client, that has told of them.
+    pub(crate) takes_claims: bool,
 }
 
 /// What an allowed commit makes of the room.
@@ -65,6 +69,8 @@ pub(crate) struct Allowed {
     pub(crate) device_lists: Vec<(UserUri, Listed)>,
     /// People of whom a client was added.
     pub(crate) added: BTreeSet<UserUri>,
+    /// The room's state afterwards.
+    pub(crate) next: RoomState,
 }
 
 /// Why something is not allowed. The text goes into an answer's description and names nobody.

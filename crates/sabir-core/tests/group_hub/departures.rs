@@ -132,6 +132,21 @@ fn an_external_commit_takes_the_self_removes_and_the_hub_proposes_the_rest_anew(
     let mut rng = scene.rng();
     scene.hub = sabir_core::hub::Hub::load(super::group_support::room_uri(), &scene.rows, &mut rng).unwrap();
     assert_eq!((scene.hub.waiting(), scene.hub.departed().count()), (1, 1));
+    // A member who was there when Bob left does not leave him on the list; who came later cannot know, nor whom they
+    // let in.
+    let forgets = |scene: &mut Scene, name| {
+        scene.refused(name, Scene::refresh(), &UpdateOutcome::NotAllowed, "who has left");
+    };
+    forgets(&mut scene, "carol");
+    scene.does("carol2", Scene::refresh());
+    assert_eq!((scene.hub.waiting(), scene.hub.departed().count()), (0, 1));
+    forgets(&mut scene, "alice");
+    scene.second("carol", "carol3");
+    let plan = scene.plan(&List::default(), &["carol3"], &[]);
+    scene.does("carol2", plan);
+    scene.hub = sabir_core::hub::Hub::load(super::group_support::room_uri(), &scene.rows, &mut rng).unwrap();
+    scene.does("carol3", Scene::refresh());
+    forgets(&mut scene, "carol");
     // A member who knows takes Bob off the list with what the hub proposes.
     let plan = scene.plan(
         &List {
@@ -144,7 +159,8 @@ fn an_external_commit_takes_the_self_removes_and_the_hub_proposes_the_rest_anew(
     scene.does("carol", plan);
     assert_eq!(scene.role("bob"), None);
     assert_eq!(scene.hub.departed().count(), 0);
-    assert_eq!(scene.hub.clients().count(), 3);
+    assert_eq!(scene.hub.clients().count(), 4);
+    scene.does("alice", Scene::refresh());
 }
 
 #[test]

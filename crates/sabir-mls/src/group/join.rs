@@ -197,14 +197,15 @@ impl Group {
         facts
     }
 
-    /// Refuses a group in which a leaf is unfit, a credential is not proved, or a client appears twice.
+    /// Refuses a group in which a leaf is unfit, a credential is not proved, or a client appears twice. Where an
+    /// authority is done without, its people pass: the caller judges the members, and tells of them.
     fn verify_members(&self, judge: &Judge<'_>, tolerated: &[Vec<u8>]) -> Result<(), MlsError> {
         let mut clients = BTreeSet::new();
         for (_, fact) in self.judge_members(judge) {
             if tolerated.contains(&fact.signature_key) {
                 continue;
             }
-            if !clients.insert(fact.verified()?.client().clone()) {
+            if !clients.insert(fact.client_or_claim()?.0.clone()) {
                 return Err(MlsError::Leaf("a client is in the group twice"));
             }
         }

@@ -1,6 +1,6 @@
 //! Which identity CAs are trusted for which domain.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sabir_wire::uri::Domain;
 
@@ -96,6 +96,8 @@ impl CaCertificate {
 #[derive(Debug, Clone, Default)]
 pub struct TrustAnchors {
     by_domain: BTreeMap<Domain, Vec<CaCertificate>>,
+    /// Domains without a pinned CA, of which none could be had.
+    without: BTreeSet<Domain>,
 }
 
 impl TrustAnchors {
@@ -121,7 +123,22 @@ impl TrustAnchors {
             return Err(CredentialError::TooManyAuthorities);
         }
         self.by_domain.entry(domain.clone()).or_default().push(ca);
+        self.without.remove(domain);
         Ok(())
+    }
+
+    /// Gives up, for now, on the CA of a domain that has none here. Credentials of its people are
+    /// [`CredentialError::NoAuthority`] from now on and not [`CredentialError::UnknownProvider`]: a defect to be told
+    /// of, and nothing to wait for. [`Self::pin`] ends it.
+    pub fn do_without(&mut self, domain: &Domain) {
+        if self.get(domain).is_empty() {
+            self.without.insert(domain.clone());
+        }
+    }
+
+    /// The domains whose CA was sought in vain.
+    pub fn done_without(&self) -> impl Iterator<Item = &Domain> {
+        self.without.iter()
     }
 
     /// Accepts `next` beside the domain's present CAs because one of those vouches for it by the rotation certificate
@@ -186,7 +203,11 @@ impl TrustAnchors {
     ) -> Result<&CaCertificate, CredentialError> {
         let cas = self.get(domain);
         if cas.is_empty() {
-            return Err(CredentialError::UnknownProvider);
+            return Err(if self.without.contains(domain) {
+                CredentialError::NoAuthority
+            } else {
+                CredentialError::UnknownProvider
+            });
         }
         let mut defect = CredentialError::IssuerName(certificate.role);
         for ca in cas {

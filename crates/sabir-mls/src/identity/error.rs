@@ -104,6 +104,10 @@ pub enum CredentialError {
     /// No identity CA is known for the domain.
     #[error("no identity authority is known for the domain")]
     UnknownProvider,
+    /// No identity CA of the domain could be had, and it is done without ([`super::TrustAnchors::do_without`]): what
+    /// the credential claims stays unproved.
+    #[error("the identity authority of its provider cannot be had")]
+    NoAuthority,
     /// The issuer field is not the subject of the certificate above.
     #[error("{0} certificate names another issuer")]
     IssuerName(Role),
@@ -159,6 +163,7 @@ impl CredentialError {
             Self::UserMismatch => "user_mismatch",
             Self::AuthorityMismatch(_) => "authority_mismatch",
             Self::UnknownProvider => "unknown_provider",
+            Self::NoAuthority => "no_authority",
             Self::IssuerName(_) => "issuer_name",
             Self::BadSignature(_) => "bad_signature",
             Self::LeafKeyMismatch => "leaf_key_mismatch",
@@ -203,6 +208,7 @@ impl CredentialError {
             | Self::Oversized
             | Self::CertificateCount
             | Self::UnknownProvider
+            | Self::NoAuthority
             | Self::LeafKeyMismatch
             | Self::TooManyAuthorities
             | Self::ContinuityBroken => None,

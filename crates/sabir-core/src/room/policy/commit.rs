@@ -6,7 +6,7 @@ use sabir_mls::group::PendingProposal;
 use sabir_mls::identity::{VerifiedClient, continues};
 use sabir_mls::{Author, CommitFacts, LeafFact, MlsError};
 use sabir_wire::mls::{ComponentId, ProposalType};
-use sabir_wire::uri::UserUri;
+use sabir_wire::uri::{ClientUri, UserUri};
 
 use super::change::{Asked, Changes};
 use super::{Allowed, By, LeafClient, Refusal, View, rules};
@@ -50,7 +50,7 @@ pub(crate) fn check_commit(view: View<'_>, facts: &CommitFacts) -> Result<Allowe
         }
     }
     for leaf in facts.leaves() {
-        leaf.verified()?;
+        client_of(view, leaf)?;
     }
     for remove in facts
         .removes
@@ -71,7 +71,17 @@ pub(crate) fn check_commit(view: View<'_>, facts: &CommitFacts) -> Result<Allowe
     Ok(Allowed {
         device_lists: new_device_lists(view, facts)?,
         added: changes.adds.into_iter().map(|(_, user)| user).collect(),
+        next: changes.next,
     })
+}
+
+/// Whose a new leaf is.
+fn client_of<'a>(view: View<'_>, leaf: &'a LeafFact) -> Result<(&'a ClientUri, &'a UserUri), MlsError> {
+    if view.takes_claims {
+        return leaf.client_or_claim();
+    }
+    let client = leaf.verified()?;
+    Ok((client.client(), client.user()))
 }
 
 /// Decides about proposals that wait for a commit together, as one action; gives the people who go off the list by
@@ -172,16 +182,16 @@ fn by(view: View<'_>, author: Author, joiner: Option<&LeafClient>) -> Result<By,
 fn check_changed(view: View<'_>, facts: &CommitFacts, committer: &LeafClient) -> Result<(), Refusal> {
     let path = facts.path_leaf.iter().map(|leaf| (facts.committer, leaf));
     for (author, leaf) in path.chain(facts.updates.iter().map(|(author, leaf)| (*author, leaf))) {
-        let new = leaf.verified()?;
+        let (client, user) = client_of(view, leaf)?;
         let old = match author {
             Author::Member(index) => view.leaves.get(&index),
             _ => Some(committer),
         };
-        let same = old.is_some_and(|old| old.client == *new.client() && old.user == *new.user());
+        let same = old.is_some_and(|old| old.client == *client && old.user == *user);
         if !same {
             return Err(Refusal::Denied("a leaf changes its client"));
         }
-        if let Some(before) = before(facts, author) {
+        if let (Some(before), Ok(new)) = (before(facts, author), leaf.verified()) {
             continues(before, new).map_err(|error| Refusal::Leaf(MlsError::Credential(error)))?;
         }
     }
@@ -213,7 +223,7 @@ fn check_clients_once(view: View<'_>, facts: &CommitFacts) -> Result<(), Refusal
         .iter()
         .filter(|_| facts.committer == Author::NewMember);
     for leaf in facts.adds.iter().map(|add| &add.leaf).chain(joiner) {
-        if !clients.insert(leaf.verified()?.client()) {
+        if !clients.insert(client_of(view, leaf)?.0) {
             return Err(Refusal::Denied("a client would be in the room twice"));
         }
     }
@@ -229,13 +239,14 @@ fn new_device_lists(view: View<'_>, facts: &CommitFacts) -> Result<Vec<(UserUri,
             device_lists::check(client, list, view.device_lists, &beside).map_err(Refusal::Denied)?;
         Ok((client.user().clone(), listed))
     };
-    facts.leaves().map(check).collect()
+    // A claim's list is signed with a key that is only claimed.
+    let proved = facts
+        .leaves()
+        .filter(|leaf| !view.takes_claims || leaf.client.is_ok());
+    proved.map(check).collect()
 }
 
 /// The newest device lists that the leaves of a commit carry.
 pub(crate) fn newest(facts: &CommitFacts) -> device_lists::Newest {
-    device_lists::newest(facts.leaves().filter_map(|leaf| {
-        let client = leaf.client.as_ref().ok()?;
-        Some((client, leaf.device_list.as_deref()))
-    }))
+    device_lists::newest_of(facts.leaves())
 }

@@ -67,6 +67,7 @@ fn allowed(who: &str, action: Action<'_>, departed: &[&str]) -> bool {
         device_lists: &BTreeMap::new(),
         departed: &departed,
         knows_all: true,
+        takes_claims: false,
     };
     may(view, &user(who), action).is_ok()
 }
@@ -148,6 +149,7 @@ fn without_knowing_all_only_who_has_no_client_may_be_taken_off() {
             device_lists: &BTreeMap::new(),
             departed: &departed,
             knows_all,
+            takes_claims: false,
         };
         let got = may(view, &user("reader"), Action::Remove(&member)).is_ok();
         assert_eq!(got, expected, "{knows_all} {has_client}");

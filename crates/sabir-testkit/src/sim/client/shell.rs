@@ -465,6 +465,8 @@ impl Client {
             Alarm::SendingRefused { .. } => true,
             Alarm::Gap { .. } => self.is_cheated_by(Cheat::Withholds),
             // Whoever made it is named, and nobody else.
+            // A Welcome can be kept back or altered on its way.
+            Alarm::BadWelcome { .. } => self.world.upgrade().is_some_and(|world| world.cheat.is_some()),
             Alarm::BadCommit { by: Some(by), .. } => {
                 let mallory = self.world.upgrade().and_then(|world| world.mallory());
                 self.is_cheated_by(Cheat::Spoils) && mallory.is_some_and(|mallory| mallory.user == *by)

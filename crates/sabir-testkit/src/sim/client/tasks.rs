@@ -125,8 +125,9 @@ impl Client {
                 Err(Failed::Again(asked)) => {
                     if request.kind == RequestKind::Submit && self.has(Bug::RepeatsAnew) {
                         // As if it were known that nobody got it.
-                        let answer = SubmitMessageResponse::EpochTooOld { current_epoch: 0 };
+                        let answer = SubmitMessageResponse::NotAllowed;
                         let _ = self.answered(&room, &request, &answer.to_bytes());
+                        self.resume();
                     }
                     self.pause(failures, asked).await;
                     failures += 1;
