@@ -126,7 +126,7 @@ async fn measure(town: &Town, plan: Plan) -> Result<Figures, TownError> {
     let mut scenes = scene::build(town, plan).await?;
     let warm = volley::fire(town, &plan, &mut scenes, volley::Clock::None, plan.warm_up).await?;
     let each = match plan.window {
-        // For a speed half as high again as that of the warm-up: whoever runs out of messages ends the clock.
+        // For a speed half as high again as that of the warm-up: the first sender that runs out ends the clock.
         Some(_) => {
             let sent = warm.sent.saturating_mul(3) / plan.senders.saturating_mul(2).max(1);
             let times = plan.time.as_millis().div_ceil(warm.took.as_millis().max(1));

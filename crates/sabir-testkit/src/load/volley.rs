@@ -26,7 +26,7 @@ const LINGER: Duration = Duration::from_millis(200);
 pub(super) enum Clock {
     /// Everything is sent.
     None,
-    /// For so long, or until the first sender has no message left.
+    /// For so long, or until the first sender has sent all it has.
     For(Duration),
 }
 
@@ -126,12 +126,7 @@ pub(super) async fn fire(
     let before = Usage::read(town)?;
     let mut volley = Volley::start(plan, scenes, shots, clock)?;
     if let Clock::For(time) = clock {
-        tokio::select! {
-            () = sleep(time) => {}
-            // With fewer senders it would be another load.
-            done = volley.senders.join_next() => done.unwrap_or(Ok(Ok(()))).map_err(wrong)??,
-            failed = failure(&mut volley.lanes) => return Err(failed),
-        }
+        run_out(time, &mut volley.senders, &mut volley.lanes).await?;
     }
     volley.running.running.store(false, Ordering::Relaxed);
     let took = volley.running.started.elapsed();
@@ -332,6 +327,20 @@ async fn send(
     requests.join_all().await.into_iter().collect()
 }
 
+/// Waits for the end of the time, or for the first sender that has sent all it has and has its answers: with fewer
+/// senders it would be another load.
+async fn run_out(
+    time: Duration,
+    senders: &mut JoinSet<Result<(), TownError>>,
+    lanes: &mut Streams,
+) -> Result<(), TownError> {
+    tokio::select! {
+        () = sleep(time) => Ok(()),
+        Some(done) = senders.join_next() => done.map_err(wrong)?,
+        failed = failure(lanes) => Err(failed),
+    }
+}
+
 async fn finished(senders: &mut JoinSet<Result<(), TownError>>) -> Result<(), TownError> {
     while let Some(done) = senders.join_next().await {
         done.map_err(wrong)??;
@@ -345,5 +354,38 @@ async fn failure(lanes: &mut Streams) -> TownError {
         Some(Ok((_, Err(error)))) => error,
         Some(Err(error)) => wrong(error),
         Some(Ok((_, Ok(_)))) | None => TownError::Wrong("an event stream ended early".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use super::*;
+
+    const TIME: Duration = Duration::from_secs(6);
+
+    /// How long the clock runs with one sender that is done after so long, and one that never is.
+    async fn ran(first: Duration, outcome: Result<(), TownError>) -> (Duration, Result<(), TownError>) {
+        let (mut senders, mut lanes) = (JoinSet::new(), Streams::new());
+        senders.spawn(async move {
+            sleep(first).await;
+            outcome
+        });
+        senders.spawn(pending());
+        lanes.spawn(pending());
+        let started = tokio::time::Instant::now();
+        let ended = run_out(TIME, &mut senders, &mut lanes).await;
+        (started.elapsed(), ended)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_first_sender_without_a_message_ends_the_clock() {
+        let (took, ended) = ran(TIME / 2, Ok(())).await;
+        assert!(ended.is_ok() && (TIME / 2..TIME).contains(&took), "{took:?}");
+        let (took, ended) = ran(TIME * 2, Ok(())).await;
+        assert!(ended.is_ok() && took >= TIME, "{took:?}");
+        let (_, ended) = ran(TIME / 2, Err(wrong("refused"))).await;
+        assert!(ended.is_err(), "what a sender met is told");
     }
 }
