@@ -13,6 +13,7 @@ mod error;
 pub mod load;
 pub mod peers;
 mod pki;
+mod process;
 mod profile;
 mod provider;
 pub mod sim;

@@ -15,7 +15,8 @@
 //! same order as the others of its room, in the same bytes; and a member's engine decrypts those bytes and finds
 //! identity and frank in order. Anything else is an error.
 //!
-//! The workloads are those of the other servers' figures: see docs/performance.md.
+//! The workloads are those of the other servers' figures: see docs/performance.md. [`crate::peers`] puts the same on
+//! those servers, and takes [`Workload`], [`Plan`] and [`Figures`] from here.
 
 mod client;
 mod figures;
@@ -25,25 +26,32 @@ mod scene;
 mod shots;
 mod volley;
 
-pub use figures::Figures;
-
 use std::time::Duration;
+
+use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use crate::{Town, TownError};
 
+pub use figures::Figures;
+pub(crate) use figures::Watch;
+
 /// Both providers of a run.
-pub(crate) const DOMAINS: [&str; 2] = ["a.example", "b.example"];
+const DOMAINS: [&str; 2] = ["a.example", "b.example"];
+/// Bytes of a message's text.
+pub(crate) const BODY: usize = 300;
+/// Messages per second at the leisurely pace.
+const PACE: u32 = 50;
 
 /// What is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Workload {
-    /// Pairs, each a sender at `a.example` and a receiver at `b.example`, at full speed. A delivery is a message that
-    /// reached its receiver.
+    /// Pairs, each a sender at the first server and a receiver at the second, at full speed. A delivery is a message
+    /// that reached its receiver.
     OneToOne,
     /// One such pair, at a leisurely pace, for latency.
     Low,
-    /// A room at `a.example` with people of both providers in turn, a few of them sending at full speed. A delivery is
-    /// a message that reached one of its people; the sender is one of them.
+    /// A room at the first server with people of both in turn, a few of the first sending at full speed. A delivery is a
+    /// message that reached one of its people; the sender is one of them.
     Group,
 }
 
@@ -53,7 +61,7 @@ impl Workload {
 
     /// What it is called.
     #[must_use]
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Self::OneToOne => "1to1",
             Self::Low => "low",
@@ -81,12 +89,9 @@ pub struct Plan {
     pub senders: usize,
     /// Messages of each sender that have not arrived everywhere; `None`: they are sent at a pace.
     pub window: Option<usize>,
-    /// Messages of each sender before the clock starts.
+    /// Messages of each sender to our providers before the clock starts.
     pub warm_up: usize,
 }
-
-/// Messages per second at the leisurely pace.
-pub const PACE: u32 = 50;
 
 impl Plan {
     /// The workload in the size of the other servers' figures.
@@ -106,6 +111,13 @@ impl Plan {
             warm_up: if window.is_some() { 400 } else { 10 },
         }
     }
+}
+
+/// The leisurely pace. Who is late does not hurry afterwards.
+pub(crate) fn ticks() -> Interval {
+    let mut ticks = interval(Duration::from_secs(1) / PACE);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
 }
 
 /// Runs the plan against two providers of this machine.

@@ -5,17 +5,14 @@
 //!   50 occupants of a room of pa.test, half of them at pb.test, 4 of them send                              (group)
 //! ```
 //!
-//! The loads are those of [`crate::load`], spoken in XMPP: bodies of 300 bytes, 32 messages of each sender under way,
-//! or 4 in the room. The servers come from the operating system's packages and are configured here, on loopback
+//! The loads are those of [`crate::load`], in the same sizes, spoken in XMPP. The servers come from the operating system's packages and are configured here, on loopback
 //! addresses of their own; nothing is installed or resolved from here. The figures are for ratios on one machine, and
 //! the promises differ: a server that keeps messages in memory answers before anything is on disk, `sabird` after.
 
 mod ejabberd;
-mod figures;
 mod group;
 mod pairs;
 mod postgres;
-mod process;
 mod prosody;
 mod xmpp;
 
@@ -23,10 +20,9 @@ use std::net::Ipv4Addr;
 use std::path::Path;
 use std::time::Duration;
 
-pub use figures::Figures;
-
+use crate::load::{Figures, Plan, Workload};
+use crate::process::Process;
 use crate::{Authority, TownError};
-use process::Process;
 
 /// The two servers of every kind: name, group chat service, address.
 const SITES: [Site; 2] = [
@@ -92,37 +88,11 @@ impl Kind {
     }
 }
 
-/// A load.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Workload {
-    /// Ten pairs, as fast as they can.
-    OneToOne,
-    /// One pair, 50 messages a second: for latency.
-    Low,
-    /// A room of 50, half of them on each side, four senders.
-    Group,
-}
-
-impl Workload {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::OneToOne, Self::Low, Self::Group];
-
-    /// What it is called on a command line.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::OneToOne => "1to1",
-            Self::Low => "low",
-            Self::Group => "group",
-        }
-    }
-}
-
-/// Starts two servers of a kind in `folder`, puts the load on them for `secs` seconds, and stops them.
+/// Starts two servers of a kind in `folder`, runs the plan against them, and stops them.
 ///
 /// # Errors
 /// [`TownError`]: the servers are not installed or do not start, or a message did not arrive.
-pub fn run(folder: &Path, kind: Kind, workload: Workload, secs: u64) -> Result<Figures, TownError> {
+pub fn run(folder: &Path, kind: Kind, plan: Plan) -> Result<Figures, TownError> {
     std::fs::create_dir_all(folder).map_err(TownError::io("making a folder"))?;
     let authority = Authority::create(folder)?;
     for site in SITES {
@@ -145,10 +115,10 @@ pub fn run(folder: &Path, kind: Kind, workload: Workload, secs: u64) -> Result<F
         for site in SITES {
             trust.answers(site).await?;
         }
-        match workload {
-            Workload::OneToOne => pairs::flood(&trust, &servers, secs).await,
-            Workload::Low => pairs::steady(&trust, &servers, secs).await,
-            Workload::Group => group::flood(&trust, &servers, secs).await,
+        let pids = servers.iter().map(Process::pid).collect();
+        match plan.workload {
+            Workload::OneToOne | Workload::Low => pairs::run(&trust, pids, plan).await,
+            Workload::Group => group::flood(&trust, pids, plan).await,
         }
     });
     // Readers wait for ever on connections that end with the servers.

@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use sabir_testkit::load::{self, Plan, Workload};
+use serde_json::Value;
 
 const USAGE: &str = "usage: sabir-load [--workload 1to1|low|group] [--secs N] [--json]";
 /// How long the clock runs, unless told otherwise.
@@ -27,7 +28,7 @@ fn main() -> ExitCode {
     };
     for workload in wish.workloads {
         match load::run(Plan::new(workload, Duration::from_secs(wish.secs))) {
-            Ok(figures) if wish.json => println!("{}", figures.to_json()),
+            Ok(figures) if wish.json => println!("{}", Value::Object(figures.to_json())),
             Ok(figures) => println!("{figures}"),
             Err(error) => {
                 eprintln!("error: {}: {error}", workload.name());

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -20,8 +21,8 @@ pub(super) struct Lane {
     /// The messages' places among the shots, as they came.
     order: Vec<usize>,
     seen: Vec<bool>,
-    /// Of what came while the clock ran, in microseconds.
-    pub(super) latencies: Vec<u32>,
+    /// Of what came while the clock ran.
+    pub(super) latencies: Vec<Duration>,
 }
 
 impl Lane {
@@ -95,9 +96,6 @@ pub(super) async fn read(
         if lane.take(&field, entry)? {
             field.arrived.fetch_add(1, Ordering::Relaxed);
             if counts {
-                if field.clock.is_running() {
-                    field.clock.delivered.fetch_add(1, Ordering::Relaxed);
-                }
                 field.permits.add_permits(1);
             }
         }

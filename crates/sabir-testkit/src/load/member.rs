@@ -15,11 +15,9 @@ use sabir_wire::mls::MlsMessage;
 use sabir_wire::protocol::{FanoutBody, FanoutMessage, SubmitMessageRequest, SubmitMessageResponse};
 use sabir_wire::uri::{RoomUri, UserUri};
 
+use super::BODY;
 use super::client::{LoadClient, now, wrong};
 use crate::TownError;
-
-/// Bytes of a message's text, as in the figures of other servers.
-const BODY: usize = 300;
 
 /// A member's engine. Its state is in memory alone.
 pub(super) struct Member {

@@ -96,10 +96,10 @@ impl Shot {
     }
 
     /// How long ago it was sent.
-    pub(super) fn age(&self, since_start: Duration) -> Option<u32> {
+    pub(super) fn age(&self, since_start: Duration) -> Option<Duration> {
         let sent = self.sent.load(Ordering::Relaxed);
         let age = micros(since_start).checked_sub(sent)?;
-        (sent > 0).then(|| u32::try_from(age).unwrap_or(u32::MAX))
+        (sent > 0).then(|| Duration::from_micros(age))
     }
 
     /// Whether these are the bytes that others got.

@@ -1,19 +1,19 @@
 //! Firing: senders and streams at work, with or without a clock.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
-use tokio::time::{MissedTickBehavior, interval, sleep};
+use tokio::time::sleep;
 
 use super::client::{LoadClient, Sender, submit_path, wrong};
-use super::figures::{Figures, Usage, percentile};
+use super::figures::{Figures, Watch};
 use super::lane::{self, Lane};
 use super::scene::Scene;
 use super::shots::Shots;
-use super::{PACE, Plan};
+use super::{DOMAINS, Plan, ticks};
 use crate::{Town, TownError};
 
 /// Without any arrival for this long, what is missing is lost.
@@ -44,8 +44,6 @@ pub(super) struct Running {
     pub(super) started: Instant,
     running: AtomicBool,
     stop: AtomicBool,
-    /// Deliveries while the clock ran.
-    pub(super) delivered: AtomicU64,
 }
 
 impl Running {
@@ -76,7 +74,6 @@ impl Field {
                 started: Instant::now(),
                 running: AtomicBool::new(true),
                 stop: AtomicBool::new(false),
-                delivered: AtomicU64::new(0),
             }),
             shots,
             permits: Semaphore::new(0),
@@ -123,36 +120,34 @@ pub(super) async fn fire(
     for scene in scenes.iter_mut() {
         shots.push(scene.load(each).await?);
     }
-    let before = Usage::read(town)?;
+    let watch = Watch::start(pids(town)?)?;
     let mut volley = Volley::start(plan, scenes, shots, clock)?;
     if let Clock::For(time) = clock {
         run_out(time, &mut volley.senders, &mut volley.lanes).await?;
     }
     volley.running.running.store(false, Ordering::Relaxed);
-    let took = volley.running.started.elapsed();
-    let after = Usage::read(town)?;
+    let watched = watch.stop()?;
     if let Clock::For(_) = clock {
         volley.cease(plan);
     }
     volley.land().await?;
     let sent = volley.sent();
-    let all = volley.running.started.elapsed();
-    let delivered = volley.running.delivered.load(Ordering::Relaxed) as f64;
-    let mut latencies = volley.check(scenes).await?;
-    latencies.sort_unstable();
+    let took = volley.running.started.elapsed();
+    let latencies = volley.check(scenes).await?;
     Ok(Fired {
         sent,
-        took: all,
-        figures: Figures {
-            workload: plan.workload,
-            delivered_per_s: delivered / took.as_secs_f64(),
-            p50: percentile(&latencies, 50),
-            p99: percentile(&latencies, 99),
-            cpu_s_per_10k: (after.providers - before.providers) * 10_000.0 / delivered.max(1.0),
-            rss_mb: after.resident_kib as f64 / 1024.0,
-            generator_cpu: after.generator - before.generator,
-        },
+        took,
+        figures: watched.figures(plan.workload, latencies),
     })
+}
+
+/// The processes of both providers.
+fn pids(town: &Town) -> Result<Vec<u32>, TownError> {
+    let pid = |domain| {
+        let pid = town.provider(domain)?.pid();
+        pid.ok_or_else(|| TownError::Wrong(format!("{domain} does not run")))
+    };
+    DOMAINS.into_iter().map(pid).collect()
 }
 
 impl Volley {
@@ -162,7 +157,6 @@ impl Volley {
             started: Instant::now(),
             running: AtomicBool::new(matches!(clock, Clock::For(_))),
             stop: AtomicBool::new(false),
-            delivered: AtomicU64::new(0),
         });
         let mut volley = Self {
             running,
@@ -255,7 +249,7 @@ impl Volley {
     }
 
     /// Ends the streams, gives the clients back and checks what they got; gives the times that the clock saw.
-    async fn check(mut self, scenes: &mut [Scene]) -> Result<Vec<u32>, TownError> {
+    async fn check(mut self, scenes: &mut [Scene]) -> Result<Vec<Duration>, TownError> {
         tokio::select! {
             () = sleep(LINGER) => {}
             failed = failure(&mut self.lanes) => return Err(failed),
@@ -298,8 +292,7 @@ async fn send(
 ) -> Result<(), TownError> {
     let path: Arc<str> = path.into();
     let mut requests = JoinSet::new();
-    let mut ticks = interval(Duration::from_secs(1) / PACE);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut ticks = ticks();
     let mut place = first;
     while let Some(shot) = field.shots.get(place) {
         if paced {

@@ -2,9 +2,9 @@ use std::path::Path;
 use std::process::Command;
 
 use super::postgres::Postgres;
-use super::process::Process;
 use super::{CLIENT_PORT, SITES, Site};
 use crate::TownError;
+use crate::process::Process;
 
 /// Starts one of two ejabberd servers. With a database every message is archived there before it is passed on.
 pub(super) fn start(folder: &Path, site: Site, database: Option<&Postgres>) -> Result<Process, TownError> {

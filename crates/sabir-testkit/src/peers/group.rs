@@ -4,21 +4,15 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc};
 
 use super::SITES;
-use super::figures::{Figures, Watch};
-use super::process::Process;
 use super::xmpp::{Clock, Session, Trust};
 use crate::TownError;
+use crate::load::{Figures, Plan, Watch};
 
-/// People in the room, half of them on each side.
-const PEOPLE: u32 = 50;
-/// Of them, those who send, all from the side of the room; messages of each under way.
-const SENDERS: usize = 4;
-const WINDOW: usize = 4;
 /// How long after the last join the servers are left alone to tell everybody of everybody.
 const SETTLE: Duration = Duration::from_secs(4);
 
-/// Four people of a room of fifty write as fast as everybody gets it.
-pub(super) async fn flood(trust: &Trust, servers: &[Process], secs: u64) -> Result<Figures, TownError> {
+/// A few people of a room, all of its side, write as fast as everybody on both sides gets it.
+pub(super) async fn flood(trust: &Trust, servers: Vec<u32>, plan: Plan) -> Result<Figures, TownError> {
     let [here, there] = SITES;
     let room = format!("load@{}", here.rooms);
     let clock = Clock::start();
@@ -27,7 +21,7 @@ pub(super) async fn flood(trust: &Trust, servers: &[Process], secs: u64) -> Resu
     let copies = Arc::new(Semaphore::new(0));
     let mut writers = Vec::new();
     let mut listeners = Vec::new();
-    for number in 0..PEOPLE {
+    for number in 0..plan.people {
         let site = if number % 2 == 0 { here } else { there };
         let session = Session::open(trust, site, &format!("m{number}")).await?;
         let (reader, mut writer) = session.split();
@@ -47,21 +41,22 @@ pub(super) async fn flood(trust: &Trust, servers: &[Process], secs: u64) -> Resu
             // The first one makes the room.
             tokio::time::sleep(Duration::from_millis(500)).await;
         }
-        if number % 2 == 0 && writers.len() < SENDERS {
+        if number % 2 == 0 && writers.len() < plan.senders {
             writers.push(writer);
         } else {
             listeners.push(writer);
         }
     }
     tokio::time::sleep(SETTLE).await;
-    let people = PEOPLE as usize;
-    copies.add_permits(people * SENDERS * WINDOW);
-    let watch = Watch::start(servers);
-    let until = tokio::time::Instant::now() + Duration::from_secs(secs);
+    let people = u32::try_from(plan.people).map_err(|_| TownError::Wrong("too many people".to_owned()))?;
+    let window = plan.window.unwrap_or(1);
+    copies.add_permits(plan.people.saturating_mul(plan.senders).saturating_mul(window));
+    let watch = Watch::start(servers)?;
+    let until = tokio::time::Instant::now() + plan.time;
     for mut writer in writers {
         let (copies, room) = (Arc::clone(&copies), room.clone());
         tokio::spawn(async move {
-            while let Ok(permits) = copies.acquire_many(PEOPLE).await {
+            while let Ok(permits) = copies.acquire_many(people).await {
                 permits.forget();
                 if tokio::time::Instant::now() > until || writer.say(&room, "groupchat", clock).await.is_err()
                 {
@@ -76,7 +71,7 @@ pub(super) async fn flood(trust: &Trust, servers: &[Process], secs: u64) -> Resu
     while let Ok(Some(delay)) = tokio::time::timeout_at(until, arrivals.recv()).await {
         delays.push(delay);
     }
-    let figures = watch.stop(servers, delays);
+    let watched = watch.stop()?;
     drop(listeners);
-    Ok(figures)
+    Ok(watched.figures(plan.workload, delays))
 }

@@ -3,28 +3,13 @@ use std::time::Duration;
 
 use tokio::sync::{Semaphore, mpsc};
 
-use super::figures::{Figures, Watch};
-use super::process::Process;
 use super::xmpp::{Clock, Session, Trust, Writer};
 use super::{SITES, Site};
 use crate::TownError;
+use crate::load::{Figures, Plan, Watch, ticks};
 
-/// Pairs at full speed, and messages of each sender under way.
-const PAIRS: usize = 10;
-const WINDOW: usize = 32;
-/// Between two messages of the pair that does not hurry.
-const PAUSE: Duration = Duration::from_millis(20);
+/// How long the first message of each pair may take.
 const PATIENCE: Duration = Duration::from_secs(30);
-
-/// Ten pairs as fast as they can.
-pub(super) async fn flood(trust: &Trust, servers: &[Process], secs: u64) -> Result<Figures, TownError> {
-    run(trust, servers, secs, PAIRS, None).await
-}
-
-/// One pair, 50 messages a second.
-pub(super) async fn steady(trust: &Trust, servers: &[Process], secs: u64) -> Result<Figures, TownError> {
-    run(trust, servers, secs, 1, Some(PAUSE)).await
-}
 
 struct Pair {
     writer: Writer,
@@ -32,39 +17,36 @@ struct Pair {
     free: Arc<Semaphore>,
 }
 
-async fn run(
-    trust: &Trust,
-    servers: &[Process],
-    secs: u64,
-    count: usize,
-    pause: Option<Duration>,
-) -> Result<Figures, TownError> {
+/// Pairs, as fast as the window lets them or at the leisurely pace.
+pub(super) async fn run(trust: &Trust, servers: Vec<u32>, plan: Plan) -> Result<Figures, TownError> {
     let clock = Clock::start();
     let (arrived, mut arrivals) = mpsc::unbounded_channel();
     let mut pairs = Vec::new();
-    for number in 0..count {
-        pairs.push(open(trust, number, clock, arrived.clone()).await?);
+    for number in 0..plan.people {
+        pairs.push(open(trust, number, plan, clock, arrived.clone()).await?);
     }
     // One message of each makes the link between the servers.
     for pair in &mut pairs {
         pair.free.acquire().await.map_err(|_| ended())?.forget();
         pair.writer.say(&pair.to, "chat", clock).await?;
     }
-    for _ in 0..count {
+    for _ in 0..plan.people {
         let first = tokio::time::timeout(PATIENCE, arrivals.recv()).await;
         first.map_err(|_| TownError::Wrong("no message arrives".to_owned()))?;
     }
-    let watch = Watch::start(servers);
-    let until = tokio::time::Instant::now() + Duration::from_secs(secs);
+    let watch = Watch::start(servers)?;
+    let until = tokio::time::Instant::now() + plan.time;
     for mut pair in pairs {
         tokio::spawn(async move {
+            let mut ticks = ticks();
             loop {
-                match pause {
-                    Some(pause) => tokio::time::sleep(pause).await,
-                    None => match pair.free.acquire().await {
+                if plan.window.is_none() {
+                    ticks.tick().await;
+                } else {
+                    match pair.free.acquire().await {
                         Ok(permit) => permit.forget(),
                         Err(_) => return,
-                    },
+                    }
                 }
                 if tokio::time::Instant::now() > until
                     || pair.writer.say(&pair.to, "chat", clock).await.is_err()
@@ -80,7 +62,7 @@ async fn run(
     while let Ok(Some(delay)) = tokio::time::timeout_at(until, arrivals.recv()).await {
         delays.push(delay);
     }
-    Ok(watch.stop(servers, delays))
+    Ok(watch.stop()?.figures(plan.workload, delays))
 }
 
 fn ended() -> TownError {
@@ -90,6 +72,7 @@ fn ended() -> TownError {
 async fn open(
     trust: &Trust,
     number: usize,
+    plan: Plan,
     clock: Clock,
     arrived: mpsc::UnboundedSender<Duration>,
 ) -> Result<Pair, TownError> {
@@ -98,7 +81,7 @@ async fn open(
     let receiver = Session::open(trust, there, &format!("d{number}")).await?;
     let (reader, mut present) = receiver.split();
     present.write("<presence/>").await?;
-    let free = Arc::new(Semaphore::new(WINDOW));
+    let free = Arc::new(Semaphore::new(plan.window.unwrap_or(1)));
     let more = Arc::clone(&free);
     tokio::spawn(async move {
         let _present = present;

@@ -2,8 +2,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::Site;
-use super::process::Process;
 use crate::TownError;
+use crate::process::Process;
 
 const PORT: u16 = 5499;
 /// Where ejabberd's package keeps the tables that it needs.

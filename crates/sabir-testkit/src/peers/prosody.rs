@@ -1,9 +1,9 @@
 use std::path::Path;
 use std::process::Command;
 
-use super::process::Process;
 use super::{CLIENT_PORT, SITES, Site};
 use crate::TownError;
+use crate::process::Process;
 
 /// Starts one of two Prosody servers, messages in memory alone.
 pub(super) fn start(folder: &Path, site: Site) -> Result<Process, TownError> {

@@ -17,11 +17,10 @@ use tokio_rustls::client::TlsStream;
 
 use super::{CLIENT_PORT, START, Site};
 use crate::TownError;
+use crate::load::BODY;
 
 type Stream = TlsStream<TcpStream>;
 
-/// Bytes of a body, as in every load.
-const BODY: usize = 300;
 /// What a body begins with; behind it stands when it was sent, in 16 hexadecimal digits.
 const MARK: &str = "<body>T";
 /// Digits of the time.
