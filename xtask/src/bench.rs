@@ -17,7 +17,7 @@ const USAGE: &str = "hint: cargo xtask bench load [--workload 1to1|low|group] [-
 /// Runs the measurement that the first argument names. `Ok(false)` is one that found something wrong.
 pub(crate) fn run(arguments: &[String]) -> Result<bool, String> {
     match arguments.split_first() {
-        Some((what, rest)) if what == "load" => load::run(&Repo::find()?, &load::Options::parse(rest)?),
+        Some((what, rest)) if what == "load" => load::run(&Repo::find()?, rest),
         Some((what, rest)) if what == "peers" => peers::run(&Repo::find()?, &peers::Options::parse(rest)?),
         Some((what, rest)) if what == "hub" => hub::run(&Repo::find()?, &hub::Options::parse(rest)?),
         Some((other, _)) => Err(format!("unknown measurement `{other}`\n{USAGE}")),

@@ -2,9 +2,9 @@
 //!
 //! ```text
 //! cargo xtask test      fmt, layers, tidy, deny, clippy, tests, doc tests, crosscheck, demo; one closing line of counts
-//! cargo xtask demo      two providers and two people on this machine, playing a conversation
+//! cargo xtask demo      three providers and four people on this machine, playing a story
 //! cargo xtask sim       simulated worlds, each from a seed: real engines and handlers under faults
-//! cargo xtask bench     figures of real providers under load
+//! cargo xtask bench     figures of real providers under load, beside other servers, and of a hub in a large room
 //! cargo xtask layers    which crate may see which, and what pure crates may not touch
 //! cargo xtask tidy      sizes, spec citations, links, leftovers
 //! cargo xtask deny      licences, banned crates, sources, size of the lock file
@@ -39,8 +39,9 @@ usage: cargo xtask <command>
                   --fast leaves out integration tests, doc tests, crosscheck and the demo
   demo [--exit]   three providers and four people on this machine, playing a story; then the providers
                   stay up, unless --exit is given
-  sim [--seeds N] [--from S] | --replay S | --bugs
-                  simulated worlds, 200 unless told otherwise; a seed told as a story; planted bugs found
+  sim [--seeds N] [--from S] [--all] [--jobs N] | --replay S [BUG] | --bugs [BUG]
+                  simulated worlds, 200 unless told otherwise, N at a time, on after one that is wrong (--all);
+                  a seed told as a story, with a planted bug or none; which seed finds each planted bug
   bench load [--workload 1to1|low|group] [--secs N] [--json]
                   two providers, built as they are shipped, under load; one line for each workload
   bench peers [--secs N] [--rounds N] [--json]

@@ -8,7 +8,6 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
-use super::load::{self, WORKLOADS};
 use super::{USAGE, build_with};
 use crate::repo::Repo;
 
@@ -18,6 +17,8 @@ const NEEDED: &[(&str, &[&str])] = &[
     ("/usr/bin/prosody", &["prosody", "lua-unbound", "lua-sec"]),
     ("/usr/lib/postgresql", &["postgresql"]),
 ];
+/// The loads, as both load tools name them.
+const WORKLOADS: &[&str] = &["1to1", "low", "group"];
 /// The servers, ours first.
 const SERVERS: &[&str] = &["sabird", "ejabberd", "ejabberd-postgresql", "prosody"];
 /// The figures that are compared, and whether more is better.
@@ -130,12 +131,9 @@ fn install() -> Result<(), String> {
 
 fn measure(folder: &Path, server: &str, workload: &str, secs: u64) -> Result<Value, String> {
     let mut command = if server == "sabird" {
-        let options = load::Options {
-            workloads: vec![workload.to_owned()],
-            secs: Some(secs),
-            json: true,
-        };
-        load::command(folder, workload, &options)
+        let mut command = Command::new(folder.join("sabir-load"));
+        command.args(["--workload", workload, "--secs", &secs.to_string(), "--json"]);
+        command
     } else {
         let mut command = Command::new(folder.join("sabir-peers"));
         command.args([server, workload, &secs.to_string()]);

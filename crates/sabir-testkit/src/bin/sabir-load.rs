@@ -1,4 +1,5 @@
-//! Loads two real providers and prints figures: `cargo xtask bench load` builds it as shipped and runs it.
+//! Loads two real providers and prints figures: `cargo xtask bench load` builds it as shipped and runs it. Each workload has
+//! providers of its own, so that none finds what another left behind.
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -26,17 +27,18 @@ fn main() -> ExitCode {
         eprintln!("{USAGE}");
         return ExitCode::from(2);
     };
+    let mut code = ExitCode::SUCCESS;
     for workload in wish.workloads {
         match load::run(Plan::new(workload, Duration::from_secs(wish.secs))) {
             Ok(figures) if wish.json => println!("{}", Value::Object(figures.to_json())),
             Ok(figures) => println!("{figures}"),
             Err(error) => {
                 eprintln!("error: {}: {error}", workload.name());
-                return ExitCode::FAILURE;
+                code = ExitCode::FAILURE;
             }
         }
     }
-    ExitCode::SUCCESS
+    code
 }
 
 fn parse(mut arguments: impl Iterator<Item = String>) -> Option<Wish> {
@@ -54,4 +56,30 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> Option<Wish> {
         }
     }
     Some(wish)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(line: &str) -> Option<(usize, u64, bool)> {
+        let wish = parse(line.split_whitespace().map(str::to_owned))?;
+        Some((wish.workloads.len(), wish.secs, wish.json))
+    }
+
+    #[test]
+    fn reads_its_arguments() {
+        assert_eq!(of(""), Some((3, SECS, false)));
+        assert_eq!(of("--workload group --secs 3 --json"), Some((1, 3, true)));
+        for wrong in [
+            "--workload",
+            "--workload x",
+            "--secs",
+            "--secs 0",
+            "--secs x",
+            "--x",
+        ] {
+            assert_eq!(of(wrong), None, "{wrong}");
+        }
+    }
 }
