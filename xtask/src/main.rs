@@ -45,7 +45,7 @@ usage: cargo xtask <command>
   bench load [--workload 1to1|low|group] [--secs N] [--json]
                   two providers, built as they are shipped, under load; one line for each workload
   bench peers [--secs N] [--rounds N] [--json]
-                  ejabberd and Prosody, installed where they are missing, under the same loads; with ratios
+                  ejabberd and Prosody under the same loads, with ratios; says what to install where they are missing
   bench hub [--members N] [--json]
                   a hub's engine alone: commits in a room of a thousand, unless told otherwise
   layers          edges between crates, homes of libraries, purity of the pure crates
