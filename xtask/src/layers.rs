@@ -86,3 +86,23 @@ fn homes(sources: &[(String, String)], crate_name: &str, report: &mut Report) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn libraries_stay_in_their_modules() {
+        let source = "use std::io;\nuse hyper::{Request, body};\nfn f() { rusqlite::open() }\n";
+        let found = |module: &str, crate_name: &str| {
+            let mut report = Report::default();
+            let file = format!("crates/{crate_name}/src/{module}.rs");
+            homes(&[(file, source.to_owned())], crate_name, &mut report);
+            report.findings().len()
+        };
+        assert_eq!(found("sync/room_worker", "sabir-client"), 3);
+        assert_eq!(found("transport/call", "sabir-client"), 1, "rusqlite alone");
+        assert_eq!(found("store", "sabir-client"), 2, "hyper alone");
+        assert_eq!(found("http", "sabir-server"), 0);
+    }
+}

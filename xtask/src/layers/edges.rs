@@ -55,13 +55,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("proptest", &["sabir-testkit"]),
 ];
 
-const HTTP: &[&str] = &[
-    "sabir-server",
-    "sabir-client",
-    "sabir",
-    "sabir-conform",
-    "sabir-testkit",
-];
+const HTTP: &[&str] = &["sabir-server", "sabir-client", "sabir-testkit"];
 
 /// Libraries that only tests may use, with the crates whose tests may.
 const TEST_ONLY: &[(&str, &[&str])] = &[
@@ -89,10 +83,18 @@ const IMPURE: &[&str] = &[
     "walkdir",
 ];
 
+/// The client's transport, and the provider of its tests.
+const CLIENT_HTTP: &[&str] = &["transport", "testing"];
+
 /// For a crate: library and the modules of it that may name the library.
 pub(super) fn module_homes(crate_name: &str) -> Vec<(&'static str, &'static [&'static str])> {
     match crate_name {
-        "sabir-client" => vec![("rusqlite", ["store"].as_slice())],
+        "sabir-client" => vec![
+            ("rusqlite", ["store"].as_slice()),
+            ("hyper", CLIENT_HTTP),
+            ("hyper_util", CLIENT_HTTP),
+            ("http_body_util", CLIENT_HTTP),
+        ],
         _ => Vec::new(),
     }
 }
