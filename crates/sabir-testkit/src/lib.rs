@@ -19,6 +19,7 @@ mod provider;
 pub mod sim;
 pub mod story;
 mod town;
+mod wait;
 
 pub use binaries::Binaries;
 pub use error::TownError;
@@ -26,3 +27,4 @@ pub use pki::Authority;
 pub use profile::Profile;
 pub use provider::Provider;
 pub use town::{Town, find};
+pub use wait::until;

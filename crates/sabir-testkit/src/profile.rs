@@ -1,11 +1,11 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::{Binaries, TownError};
+use crate::{Binaries, TownError, until};
 
 /// A person's profile, asked through the commands a person types.
 #[derive(Debug, Clone)]
@@ -97,26 +97,45 @@ impl Profile {
     /// # Errors
     /// [`TownError::Late`] with what it holds instead.
     pub fn expect_log(&self, with: &str, texts: &[&str], patience: Duration) -> Result<(), TownError> {
-        let deadline = Instant::now() + patience;
-        loop {
-            let log = self.log(with);
-            if let Ok(log) = &log
-                && log
-                    .iter()
-                    .map(|(_, text)| text.as_str())
-                    .eq(texts.iter().copied())
-            {
-                return Ok(());
-            }
-            if Instant::now() > deadline {
-                return Err(TownError::Late {
-                    what: format!("that {} has {texts:?}", self.address),
-                    seconds: patience.as_secs(),
-                    last: format!("{log:?}"),
-                });
-            }
-            std::thread::sleep(Duration::from_millis(50));
+        let what = format!("that {} has {texts:?}", self.address);
+        let mut log = None;
+        let found = until(&what, patience, || {
+            let log = log.insert(self.log(with)).as_ref().ok()?.iter();
+            let same = log.map(|(_, text)| text.as_str()).eq(texts.iter().copied());
+            same.then_some(())
+        });
+        match found {
+            Err(TownError::Late { what, seconds, .. }) => Err(TownError::Late {
+                what,
+                seconds,
+                last: format!("{log:?}"),
+            }),
+            found => found,
         }
+    }
+
+    /// Those who are in a room with a device, in its order: address and role.
+    ///
+    /// # Errors
+    /// [`TownError`].
+    pub fn people(&self, room: &str) -> Result<Vec<(String, String)>, TownError> {
+        let details = self.ask(&["room", "show", room])?;
+        let people = || {
+            let people = details.get("people")?.as_array()?.iter();
+            let in_room = people.filter(|person| {
+                let devices = person.get("devices").and_then(Value::as_array);
+                devices.is_some_and(|devices| !devices.is_empty())
+                    && person.get("left") == Some(&Value::Bool(false))
+            });
+            let text = |person: &Value, name: &str| Some(person.get(name)?.as_str()?.to_owned());
+            in_room
+                .map(|person| Some((text(person, "address")?, text(person, "role")?)))
+                .collect::<Option<Vec<_>>>()
+        };
+        people().ok_or_else(|| TownError::NotJson {
+            command: "sabir room show --json".to_owned(),
+            output: details.to_string(),
+        })
     }
 
     /// The process id of the agent that owns the profile, where one runs.

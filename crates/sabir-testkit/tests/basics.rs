@@ -7,9 +7,9 @@
     reason = "tests"
 )]
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use sabir_testkit::{Profile, Town};
+use sabir_testkit::{Profile, Town, until};
 use serde_json::{Value, json};
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -24,19 +24,13 @@ fn log(person: &Profile, with: &Profile) -> Vec<Value> {
 
 /// Waits until the person's log with somebody is as expected.
 fn expect(person: &Profile, with: &Profile, what: &str, is: impl Fn(&[Value]) -> bool) -> Vec<Value> {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        let lines = log(person, with);
-        if is(&lines) {
-            return lines;
-        }
-        assert!(
-            Instant::now() < deadline,
-            "{what}: {} has {lines:#?}",
-            person.address()
-        );
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    let mut lines = Vec::new();
+    let seen = until(what, PATIENCE, || {
+        lines = log(person, with);
+        is(&lines).then_some(())
+    });
+    assert!(seen.is_ok(), "{what}: {} has {lines:#?}", person.address());
+    lines
 }
 
 /// What both must agree on: everything but what each profile keeps for itself.

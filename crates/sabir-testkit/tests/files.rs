@@ -16,7 +16,7 @@ use std::io::{BufWriter, Read, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use sabir_testkit::{Profile, Town, find};
+use sabir_testkit::{Profile, Town, find, until};
 use serde_json::Value;
 
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -61,25 +61,11 @@ fn same_bytes(one: &Path, other: &Path) -> bool {
 
 /// The newest message of a conversation that has a file, once there is one.
 fn message_with_file(person: &Profile, with: &Profile, name: &str) -> Value {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        let log = person
-            .ask(&["log", with.address(), "--limit", "0"])
-            .unwrap_or_default();
-        let lines = match log {
-            Value::Array(lines) => lines,
-            one => vec![one],
-        };
-        let found = lines
-            .into_iter()
-            .rev()
-            .find(|line| line["files"][0]["name"] == name);
-        if let Some(found) = found {
-            return found;
-        }
-        assert!(Instant::now() < deadline, "{} never got {name}", person.address());
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    until(&format!("that {} has {name}", person.address()), PATIENCE, || {
+        let lines = person.messages(with.address()).ok()?.into_iter();
+        lines.rev().find(|line| line["files"][0]["name"] == name)
+    })
+    .unwrap()
 }
 
 fn save(person: &Profile, message: &Value, to: &Path) -> Value {
@@ -323,12 +309,12 @@ fn a_file_that_changes_meanwhile_is_not_sent() {
     town.provider_mut("a.example").unwrap().kill();
     let send = ["send", "--queue", "--file", file.to_str().unwrap(), bob.address()];
     let queued = alice.ask(&send).unwrap();
-    let deadline = Instant::now() + PATIENCE;
     // Once the plan is made, the transfer waits for the provider.
-    while alice.ask(&send).unwrap()["transfer"]["state"] != "waiting" {
-        assert!(Instant::now() < deadline);
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    until("that it waits", PATIENCE, || {
+        let state = &alice.ask(&send).unwrap()["transfer"]["state"];
+        (state == "waiting").then_some(())
+    })
+    .unwrap();
     std::fs::write(&file, "other version").unwrap();
     town.provider_mut("a.example").unwrap().start().unwrap();
     let sent = alice

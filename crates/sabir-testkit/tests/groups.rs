@@ -7,47 +7,24 @@
     reason = "tests"
 )]
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use sabir_testkit::{Profile, Town, TownError};
+use sabir_testkit::{Profile, Town, TownError, until};
 use serde_json::{Value, json};
 
 const PATIENCE: Duration = Duration::from_secs(90);
 
-/// Waits until `look` finds what it looks for.
-fn soon<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        if let Some(found) = look() {
-            return found;
-        }
-        assert!(Instant::now() < deadline, "late: {what}");
-        std::thread::sleep(Duration::from_millis(100));
-    }
+fn soon<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
+    until(what, PATIENCE, look).unwrap()
 }
 
 fn show(person: &Profile, room: &str) -> Option<Value> {
     person.ask(&["room", "show", room]).ok()
 }
 
-/// Addresses and roles of those who have a device in the room.
-fn present(person: &Profile, room: &str) -> Vec<(String, String)> {
-    let Some(details) = show(person, room) else {
-        return Vec::new();
-    };
-    let people = details["people"].as_array().unwrap().iter();
-    people
-        .filter(|person| !person["devices"].as_array().unwrap().is_empty() && person["left"] == json!(false))
-        .map(|person| {
-            let text = |name: &str| person[name].as_str().unwrap().to_owned();
-            (text("address"), text("role"))
-        })
-        .collect()
-}
-
 fn sees(person: &Profile, room: &str, people: &[(&str, &str)]) {
     soon(&format!("{} sees {people:?} in {room}", person.address()), || {
-        let present = present(person, room);
+        let present = person.people(room).ok()?;
         let same = present.iter().map(|(who, role)| (who.as_str(), role.as_str()));
         same.eq(people.iter().copied()).then_some(())
     });

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use sabir_testkit::{Profile, Town};
+use sabir_testkit::{Profile, Town, until};
 
 /// A small generator of our own: the point is only that moments differ and repeat with the seed.
 struct Dice(u64);
@@ -39,15 +39,11 @@ fn write_down(from: &Profile, to: &Profile, text: &str) {
 }
 
 fn wait_for_room(person: &Profile, other: &Profile) {
-    let deadline = Instant::now() + Duration::from_secs(60);
-    while lines(person, other).is_empty() {
-        assert!(
-            Instant::now() < deadline,
-            "{} never got the room",
-            person.address()
-        );
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    let what = format!("that {} has the room", person.address());
+    until(&what, Duration::from_secs(60), || {
+        (!lines(person, other).is_empty()).then_some(())
+    })
+    .unwrap();
 }
 
 fn lines(person: &Profile, other: &Profile) -> Vec<(String, String)> {

@@ -1,12 +1,12 @@
 use std::fmt::Write as _;
 use std::io::Write;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::Value;
 
 use super::teller::Teller;
-use crate::{Profile, Town, TownError};
+use crate::{Profile, Town, TownError, until};
 
 const DOMAINS: [&str; 3] = ["a.example", "b.example", "c.example"];
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -174,7 +174,7 @@ fn removal<W: Write>(cast: &mut Cast, teller: &mut Teller<'_, W>) -> Result<(), 
     let said = say(&[(&cast.alice, "alice", "Only the three of us, now.")], teller)?;
     cast.group.extend(said);
     cast.have_the_group(&[&cast.alice, &cast.carol])?;
-    until("Bob knows that he is out", || {
+    until("Bob knows that he is out", PATIENCE, || {
         let room = cast.bob.ask(&["room", "show", GROUP]).ok()?;
         (room.get("in_room") == Some(&Value::Bool(false))).then_some(())
     })?;
@@ -271,33 +271,10 @@ fn route() -> String {
 fn expect_people(person: &Profile, people: &[&Profile]) -> Result<(), TownError> {
     let mut wanted: Vec<&str> = people.iter().map(|one| one.address()).collect();
     wanted.sort_unstable();
-    until(&format!("{} sees {wanted:?}", person.address()), || {
-        let room = person.ask(&["room", "show", GROUP]).ok()?;
-        let all = room.get("people").and_then(Value::as_array)?.iter();
-        let present = all.filter(|one| {
-            let devices = one.get("devices").and_then(Value::as_array);
-            devices.is_some_and(|devices| !devices.is_empty()) && one.get("left") == Some(&Value::Bool(false))
-        });
-        let mut seen: Vec<&str> = present.filter_map(|one| one.get("address")?.as_str()).collect();
+    until(&format!("{} sees {wanted:?}", person.address()), PATIENCE, || {
+        let seen = person.people(GROUP).ok()?;
+        let mut seen: Vec<&str> = seen.iter().map(|(address, _)| address.as_str()).collect();
         seen.sort_unstable();
         (seen == wanted).then_some(())
     })
-}
-
-/// Looks until there is something.
-fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> Result<T, TownError> {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        if let Some(found) = look() {
-            return Ok(found);
-        }
-        if Instant::now() > deadline {
-            return Err(TownError::Late {
-                what: what.to_owned(),
-                seconds: PATIENCE.as_secs(),
-                last: "something else".to_owned(),
-            });
-        }
-        std::thread::sleep(Duration::from_millis(50));
-    }
 }
