@@ -20,6 +20,7 @@ mod directory;
 mod download;
 mod error;
 mod events;
+mod route;
 mod session;
 #[cfg(test)]
 mod tests;
@@ -39,6 +40,7 @@ pub use directory::Identities;
 pub use download::Download;
 pub use error::{TransportError, Verdict};
 pub use events::EventStream;
+pub use route::route;
 pub use tls::{AnchorError, read_anchors};
 
 pub(crate) use connection::{Chain, backoff};

@@ -4,9 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sabir_core::conversation::{Request, RequestKind};
-use sabir_wire::client_api::path;
-use sabir_wire::codec::Decode as _;
-use sabir_wire::protocol::{KeyMaterialRequest, MAX_GROUP_INFO_RESPONSE, MAX_KEY_MATERIAL_RESPONSE};
 use sabir_wire::uri::RoomUri;
 use tokio::sync::Notify;
 use tokio::time::sleep;
@@ -16,13 +13,10 @@ use super::keeper::Odd;
 use super::outgoing::Next;
 use super::workers::{REFUSED_PAUSE, Workers};
 use crate::account::now;
-use crate::transport::{Answer, Call, Chain, TransportError};
+use crate::transport::{Answer, Call, Chain, TransportError, route};
 
 /// The shortest wait for a time that an engine names: one that has passed must not make a worker spin.
 const SHORTEST_WAIT: Duration = Duration::from_millis(100);
-
-/// Bytes of an answer without key packages in it.
-const MAX_ANSWER: usize = 256 << 10;
 
 const REFUSED: &str = "Your provider does not take messages for this room at present";
 
@@ -81,7 +75,10 @@ impl Workers {
     /// Sends a request and has its answer applied. An answer is applied before anything else is sent, however many
     /// identities it takes; where the hub's own cannot be had, the request is sent again later.
     async fn exchange(&self, room: &RoomUri, request: Request) -> Result<(), ClientError> {
-        let answer = match self.transport().call(&call(room, &request)?).await {
+        let (path, max_answer) =
+            route(room, &request).map_err(|error| ClientError::Internal(error.to_string()))?;
+        let call = Call::post(path, request.body.clone(), max_answer);
+        let answer = match self.transport().call(&call).await {
             // Another provider is asked through the own one, which cannot reach it or does not find it.
             // One that takes the request and never answers counts as not reached too: people are not to wait for it.
             Err(TransportError::Busy { .. } | TransportError::Refused { .. } | TransportError::Timeout)
@@ -127,31 +124,6 @@ impl Workers {
             .run(move |keeper| keeper.set_blocked(&room, reason))
             .await;
     }
-}
-
-fn call(room: &RoomUri, request: &Request) -> Result<Call, ClientError> {
-    let (path, max_answer) = match request.kind {
-        RequestKind::CreateRoom => (path::ROOMS.to_owned(), MAX_ANSWER),
-        RequestKind::KeyMaterial => {
-            let target = KeyMaterialRequest::from_bytes(&request.body)
-                .map_err(|error| ClientError::Internal(error.to_string()))?
-                .target_user;
-            (
-                format!("{}{}", path::KEY_MATERIAL, target.to_path_segment()),
-                MAX_KEY_MATERIAL_RESPONSE,
-            )
-        }
-        RequestKind::Update => (format!("{}{}", path::UPDATE, room.to_path_segment()), MAX_ANSWER),
-        RequestKind::GroupInfo => (
-            format!("{}{}", path::GROUP_INFO, room.to_path_segment()),
-            MAX_GROUP_INFO_RESPONSE,
-        ),
-        RequestKind::Submit => (
-            format!("{}{}", path::SUBMIT_MESSAGE, room.to_path_segment()),
-            MAX_ANSWER,
-        ),
-    };
-    Ok(Call::post(path, request.body.clone(), max_answer))
 }
 
 /// Sleeps until a time in milliseconds since the epoch; without one, for ever.

@@ -6,19 +6,20 @@ use bytes::Bytes;
 use sabir_client::account::{self, AccountRecord, NewAccount};
 use sabir_client::invite::Invite;
 use sabir_client::store::Store;
-use sabir_client::transport::{Call, EventStream, Timing, Transport, read_anchors};
-use sabir_core::conversation::{Request, RequestKind};
+use sabir_client::transport::{Call, EventStream, Timing, Transport, read_anchors, route};
+use sabir_core::conversation::Request;
 use sabir_mls::Device;
 use sabir_mls::identity::TrustAnchors;
 use sabir_mls::rows::Rows;
 use sabir_wire::client_api::{AckRequest, EventBody, HubIdentity, path};
 use sabir_wire::codec::{Decode, Encode};
-use sabir_wire::protocol::{FrankingAgentData, KeyMaterialRequest, SubmitMessageResponse};
+use sabir_wire::protocol::{FrankingAgentData, SubmitMessageResponse};
 use sabir_wire::uri::{RoomUri, UserUri};
 
 use crate::{Town, TownError};
 
-const MAX_ANSWER: usize = 16 << 20;
+/// Bytes of an answer about a message, an acknowledgement or the hub.
+const MAX_ANSWER: usize = 256 << 10;
 
 pub(super) fn wrong(error: impl std::fmt::Display) -> TownError {
     TownError::Wrong(error.to_string())
@@ -131,18 +132,9 @@ pub(super) struct Sender(Transport);
 impl Sender {
     /// What an engine wants to send.
     pub(super) async fn send(&self, room: &RoomUri, request: &Request) -> Result<Vec<u8>, TownError> {
-        let segment = room.to_path_segment();
-        let path = match request.kind {
-            RequestKind::CreateRoom => path::ROOMS.to_owned(),
-            RequestKind::KeyMaterial => {
-                let target = KeyMaterialRequest::from_bytes(&request.body).map_err(wrong)?;
-                format!("{}{}", path::KEY_MATERIAL, target.target_user.to_path_segment())
-            }
-            RequestKind::Update => format!("{}{segment}", path::UPDATE),
-            RequestKind::Submit => submit_path(room),
-            RequestKind::GroupInfo => format!("{}{segment}", path::GROUP_INFO),
-        };
-        let answer = self.post(path, request.body.clone().into()).await?;
+        let (path, max_answer) = route(room, request).map_err(wrong)?;
+        let call = Call::post(path, request.body.clone(), max_answer);
+        let answer = self.0.call(&call).await.map_err(wrong)?;
         Ok(answer.to_vec())
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use data_encoding::BASE64URL_NOPAD;
+use sabir_client::transport::route;
 use sabir_core::conversation::{Request, RequestKind};
 use sabir_server::directory::{DIRECTORY_PATH, Directory};
 use sabir_wire::client_api::{
@@ -12,7 +13,7 @@ use sabir_wire::client_api::{
     SignInRequest, SignInResponse, path,
 };
 use sabir_wire::codec::{Decode as _, Encode as _};
-use sabir_wire::protocol::{KeyMaterialRequest, SubmitMessageResponse};
+use sabir_wire::protocol::SubmitMessageResponse;
 use sabir_wire::uri::{Domain, ProviderUri, RoomUri};
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
@@ -137,7 +138,7 @@ impl Client {
     }
 
     async fn exchange(&self, room: &RoomUri, request: &Request) -> Result<(), Failed> {
-        let at = path_of(room, request);
+        let (at, _) = route(room, request).unwrap();
         let answer = self.call(&at, &request.body).await?;
         loop {
             match self.answered(room, request, &answer) {
@@ -411,19 +412,5 @@ impl Client {
             .fate
             .wait(250, u64::try_from(full.as_millis()).unwrap_or_default());
         sleep(wait.max(asked.unwrap_or_default())).await;
-    }
-}
-
-fn path_of(room: &RoomUri, request: &Request) -> String {
-    let with_room = |prefix: &str| format!("{prefix}{}", room.to_path_segment());
-    match request.kind {
-        RequestKind::CreateRoom => path::ROOMS.to_owned(),
-        RequestKind::KeyMaterial => {
-            let target = KeyMaterialRequest::from_bytes(&request.body).unwrap().target_user;
-            format!("{}{}", path::KEY_MATERIAL, target.to_path_segment())
-        }
-        RequestKind::Update => with_room(path::UPDATE),
-        RequestKind::Submit => with_room(path::SUBMIT_MESSAGE),
-        RequestKind::GroupInfo => with_room(path::GROUP_INFO),
     }
 }
