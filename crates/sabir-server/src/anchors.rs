@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use crate::error::Error;
 use crate::server::Shared;
+use crate::waits::By;
 
 /// After a failure the domain is not asked again for this long.
 const PAUSE: Duration = Duration::from_secs(10);
@@ -50,11 +51,12 @@ impl Anchors {
         Arc::clone(&self.known.read().unwrap_or_else(PoisonError::into_inner).0)
     }
 
-    /// Makes the CA of `domain` known, from the store or from its directory.
+    /// Makes the CA of `domain` known, from the store or from its directory, since `by` speaks of it.
     ///
     /// # Errors
-    /// [`Error::Upstream`] where the provider cannot be asked or publishes no usable CA; those of the store.
-    pub async fn learn(&self, shared: &Shared, domain: &Domain) -> Result<(), Error> {
+    /// [`Error::Upstream`] where the provider cannot be asked or publishes no usable CA; [`Error::TooMany`] and
+    /// [`Error::Unavailable`] where too many wait for others; those of the store.
+    pub async fn learn(&self, shared: &Shared, by: By<'_>, domain: &Domain) -> Result<(), Error> {
         if !self.known().get(domain).is_empty() {
             return Ok(());
         }
@@ -65,7 +67,14 @@ impl Anchors {
         if self.failed_lately(domain) {
             return Err(Error::Upstream("its identity could not be learned"));
         }
-        let der = match fetch(shared, domain).await {
+        let wait = shared.waits.enter(by, domain)?;
+        let fetched = fetch(shared, domain).await;
+        drop(wait);
+        if !self.known().get(domain).is_empty() {
+            // Somebody who waited, too, was quicker.
+            return Ok(());
+        }
+        let der = match fetched {
             Ok(der) => der,
             Err(error) => {
                 self.note_failure(domain);

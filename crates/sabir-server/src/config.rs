@@ -91,7 +91,7 @@ settings! {
         pub response_bytes: usize = 16 * 1024 * 1024,
         /// Events read ahead for one event stream; a device that is slower leaves the others in the store.
         pub stream_queue: usize = 256,
-        /// Requests at work on the store; above it they are answered 503.
+        /// Requests at work on the store, and as many again that wait for other providers; above it they are answered 503.
         pub store_queue: usize = 4096,
         /// Rooms kept in memory; the ones used longest ago are loaded again when needed.
         pub loaded_rooms: usize = 1024,

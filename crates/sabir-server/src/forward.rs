@@ -10,19 +10,22 @@ use crate::directory::Endpoint;
 use crate::error::Error;
 use crate::peer::{PeerAnswer, PeerError};
 use crate::server::Shared;
+use crate::waits::By;
 
 /// Posts `body` to an endpoint of `provider` and gives the body of its answer.
 ///
 /// # Errors
-/// What the other provider refused, as far as it concerns the one who asks here; [`Error::Unavailable`] and
-/// [`Error::Upstream`] where the same bytes may be repeated later.
+/// What the other provider refused, as far as it concerns the one who asks here; [`Error::TooMany`],
+/// [`Error::Unavailable`] and [`Error::Upstream`] where the same bytes may be repeated later.
 pub async fn forward(
     shared: &Shared,
+    by: By<'_>,
     provider: &Domain,
     endpoint: Endpoint,
     segment: &str,
     body: Bytes,
 ) -> Result<Bytes, Error> {
+    let _wait = shared.waits.enter(by, provider)?;
     let answer = shared
         .peers
         .post(provider, endpoint, segment, body)
@@ -49,7 +52,7 @@ fn told(answer: PeerAnswer) -> Result<Bytes, Error> {
 }
 
 fn unreachable(error: PeerError) -> Error {
-    let told = match error {
+    let told = match error.root() {
         PeerError::NoEndpoint(_) => Error::Denied("the other provider does not offer this"),
         PeerError::BadSegment => Error::Malformed("identifier"),
         PeerError::TooLarge => Error::Upstream("its answer is too large"),

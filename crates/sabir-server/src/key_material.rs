@@ -27,6 +27,7 @@ use crate::forward::forward;
 use crate::http::{Claim, authorise_from};
 use crate::rooms::{self, Who};
 use crate::server::Shared;
+use crate::waits::By;
 
 const DAY_MS: u64 = 24 * 3_600_000;
 /// Key packages published longer ago are not handed out: their credential may be old.
@@ -45,6 +46,15 @@ pub enum Asker {
     Device(Session),
     /// Another provider.
     Provider(Domain),
+}
+
+impl Asker {
+    fn by(&self) -> By<'_> {
+        match self {
+            Self::Device(session) => By::Device(&session.client),
+            Self::Provider(domain) => By::Provider(domain),
+        }
+    }
 }
 
 /// Answers a `KeyMaterialRequest` for the user in the path, or has it answered; gives an encoded
@@ -73,12 +83,14 @@ pub async fn request(shared: &Shared, asker: &Asker, target: &UserUri, body: Byt
         }
         Asker::Device(_) => &shared.domain,
     };
-    let requester = verified(shared, &request).await?;
+    let by = asker.by();
+    let requester = verified(shared, by, &request).await?;
     if let Asker::Device(session) = asker
         && session.client != *requester.client()
     {
         return Err(Error::Denied("the requester is another device"));
     }
+    let place = shared.place()?;
     let errand = key_material::authorise(&request, &requester, from, &shared.domain).map_err(refused)?;
     if let Some(room) = request
         .room_id
@@ -90,7 +102,10 @@ pub async fn request(shared: &Shared, asker: &Asker, target: &UserUri, body: Byt
     }
     match errand {
         Errand::Answer => Ok(answer(shared, &request, &body).await?.into()),
-        Errand::Relay(provider) => relay(shared, &request, &provider, body).await,
+        Errand::Relay(provider) => {
+            drop(place);
+            relay(shared, by, &request, &provider, body).await
+        }
     }
 }
 
@@ -103,11 +118,15 @@ pub fn fresh_at(now: u64) -> Freshness {
     }
 }
 
-async fn verified(shared: &Shared, request: &KeyMaterialRequest) -> Result<VerifiedClient, Error> {
+async fn verified(
+    shared: &Shared,
+    by: By<'_>,
+    request: &KeyMaterialRequest,
+) -> Result<VerifiedClient, Error> {
     let verify = || key_material::verify_request(request, &shared.anchors.known(), shared.ambient.now());
     match verify() {
         Err(RequestError::UnknownProvider(domain)) => {
-            shared.anchors.learn(shared, &domain).await?;
+            shared.anchors.learn(shared, by, &domain).await?;
             verify().map_err(refused)
         }
         verified => verified.map_err(refused),
@@ -213,12 +232,13 @@ fn fits(key_package: &[u8], request: &KeyMaterialRequest) -> bool {
 /// Passes the request on, and remembers as the hub where its key packages come from.
 async fn relay(
     shared: &Shared,
+    by: By<'_>,
     request: &KeyMaterialRequest,
     provider: &Domain,
     body: Bytes,
 ) -> Result<Bytes, Error> {
     let segment = request.target_user.to_path_segment();
-    let bytes = forward(shared, provider, Endpoint::KeyMaterial, &segment, body).await?;
+    let bytes = forward(shared, by, provider, Endpoint::KeyMaterial, &segment, body).await?;
     let response = KeyMaterialResponse::from_bytes(&bytes)
         .map_err(|_| Error::Upstream("its answer is no KeyMaterialResponse"))?;
     if response.user_uri != request.target_user {

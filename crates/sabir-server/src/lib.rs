@@ -58,3 +58,4 @@ pub mod rooms;
 pub mod routes;
 pub mod server;
 pub mod tls;
+pub mod waits;

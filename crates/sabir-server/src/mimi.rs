@@ -66,7 +66,6 @@ async fn key_material(
     payload: Payload,
 ) -> Result<Response, Error> {
     finish(async move {
-        let _place = shared.place()?;
         let target =
             UserUri::from_path_segment(last_segment(&uri)).map_err(|_| Error::Malformed("target user"))?;
         let body = payload.bytes().clone();
@@ -85,7 +84,6 @@ async fn update(
     payload: Payload,
 ) -> Result<Response, Error> {
     finish(async move {
-        let _place = shared.place()?;
         let room = room(&uri)?;
         let body = payload.bytes();
         let request = UpdateRequest::from_bytes(body).map_err(|_| Error::Malformed("UpdateRequest"))?;
@@ -113,7 +111,6 @@ async fn submit_message(
     payload: Payload,
 ) -> Result<Response, Error> {
     finish(async move {
-        let _place = shared.place()?;
         let room = room(&uri)?;
         let body = payload.bytes();
         let request =
@@ -143,7 +140,6 @@ async fn notify(
     payload: Payload,
 ) -> Result<StatusCode, Error> {
     finish(async move {
-        let _place = shared.place()?;
         let room = room(&uri)?;
         authorise_from(&from, &shared.domain, Claim::Notify { room: &room })?;
         let body = payload.bytes();
@@ -162,7 +158,6 @@ async fn group_info(
     payload: Payload,
 ) -> Result<Response, Error> {
     finish(async move {
-        let _place = shared.place()?;
         let room = room(&uri)?;
         let request = GroupInfoRequest::from_bytes(payload.bytes())
             .map_err(|_| Error::Malformed("GroupInfoRequest"))?;

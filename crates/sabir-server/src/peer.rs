@@ -153,11 +153,26 @@ impl PeerClient {
     }
 
     /// Posts `body` to an endpoint of `peer`. `segment` fills the URL's variable and is percent-encoded already,
-    /// as by `to_path_segment`.
+    /// as by `to_path_segment`. It takes [`PeerRules::request`] at most, whoever else waits for the same provider.
     ///
     /// # Errors
     /// [`PeerError`]. An answer of any status is not an error.
     pub async fn post(
+        &self,
+        peer: &Domain,
+        endpoint: Endpoint,
+        segment: &str,
+        body: Bytes,
+    ) -> Result<PeerAnswer, PeerError> {
+        timeout(
+            self.inner.rules.request,
+            self.post_at_leisure(peer, endpoint, segment, body),
+        )
+        .await
+        .map_err(|_| PeerError::Timeout)?
+    }
+
+    async fn post_at_leisure(
         &self,
         peer: &Domain,
         endpoint: Endpoint,
@@ -189,10 +204,11 @@ impl PeerClient {
     /// # Errors
     /// [`PeerError`].
     pub async fn directory(&self, peer: &Domain) -> Result<Arc<Directory>, PeerError> {
-        self.inner
-            .directories
-            .get(peer, || self.fetch_directory(peer))
-            .await
+        let fetch = || {
+            let (us, peer) = (self.clone(), peer.clone());
+            async move { us.fetch_directory(&peer).await }
+        };
+        self.inner.directories.get(peer, fetch).await
     }
 
     /// Connects to a host, without a word of TLS or HTTP, under the rules for addresses that hold for every request.

@@ -25,6 +25,7 @@ use crate::keys::{Secrets, SecretsError, WhenAbsent};
 use crate::peer::{FilePeers, PeerClient, PeerRules};
 use crate::rooms::Rooms;
 use crate::tls::{self, TlsError, TlsIdentity};
+use crate::waits::Waits;
 use crate::{outbox, routes};
 
 /// Set in the store once a provider has its keys, so that their loss is noticed.
@@ -91,6 +92,8 @@ pub struct Shared {
     pub tunnels: Arc<Tunnels>,
     /// Time and randomness.
     pub ambient: Ambient,
+    /// Requests that wait for other providers.
+    pub waits: Arc<Waits>,
     places: Semaphore,
     stop: watch::Sender<bool>,
 }
@@ -142,6 +145,7 @@ impl Shared {
             wakers: Arc::default(),
             tunnels: Arc::default(),
             ambient,
+            waits: Waits::new(limits.store_queue),
             places: Semaphore::new(limits.store_queue.min(Semaphore::MAX_PERMITS)),
             stop: watch::Sender::new(false),
             config,
@@ -160,7 +164,8 @@ impl Shared {
         self.stop.subscribe()
     }
 
-    /// A place among the requests at work on the store.
+    /// A place among the requests at work on the store. Nobody keeps one while he waits for another provider:
+    /// [`Shared::waits`] is for that.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when there is none left.

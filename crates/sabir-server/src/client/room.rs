@@ -22,6 +22,7 @@ use crate::key_material::{self, Asker};
 use crate::mimi::room;
 use crate::rooms::{self, RequestName, Who};
 use crate::server::Shared;
+use crate::waits::By;
 
 /// `GET hub`
 pub(super) async fn hub(State(shared): State<Arc<Shared>>, _: Session) -> Response {
@@ -39,7 +40,6 @@ pub(super) async fn create(
     payload: Payload,
 ) -> Result<Response, Error> {
     finish(async move {
-        let _place = shared.place()?;
         let body = payload.bytes();
         let request =
             CreateRoomRequest::from_bytes(body).map_err(|_| Error::Malformed("CreateRoomRequest"))?;
@@ -59,7 +59,6 @@ pub(super) async fn update(
     payload: Payload,
 ) -> Result<Response, Error> {
     finish(async move {
-        let _place = shared.place()?;
         let room = room(&uri)?;
         let body = payload.bytes();
         let request = UpdateRequest::from_bytes(body).map_err(|_| Error::Malformed("UpdateRequest"))?;
@@ -74,6 +73,7 @@ pub(super) async fn update(
         let segment = room.to_path_segment();
         let answer = forward(
             &shared,
+            By::Device(&session.client),
             room.authority(),
             Endpoint::Update,
             &segment,
@@ -97,7 +97,6 @@ pub(super) async fn submit_message(
     payload: Payload,
 ) -> Result<Response, Error> {
     finish(async move {
-        let _place = shared.place()?;
         let room = room(&uri)?;
         let body = payload.bytes();
         let request =
@@ -115,7 +114,8 @@ pub(super) async fn submit_message(
                 .map(binary);
         }
         let segment = room.to_path_segment();
-        forward(&shared, room.authority(), endpoint, &segment, body.clone())
+        let by = By::Device(&session.client);
+        forward(&shared, by, room.authority(), endpoint, &segment, body.clone())
             .await
             .map(binary)
     })
@@ -130,7 +130,6 @@ pub(super) async fn group_info(
     payload: Payload,
 ) -> Result<Response, Error> {
     finish(async move {
-        let _place = shared.place()?;
         let room = room(&uri)?;
         let body = payload.bytes();
         let request = GroupInfoRequest::from_bytes(body).map_err(|_| Error::Malformed("GroupInfoRequest"))?;
@@ -148,6 +147,7 @@ pub(super) async fn group_info(
         let segment = room.to_path_segment();
         forward(
             &shared,
+            By::Device(&session.client),
             room.authority(),
             Endpoint::GroupInfo,
             &segment,
@@ -167,7 +167,6 @@ pub(super) async fn key_material(
     payload: Payload,
 ) -> Result<Response, Error> {
     finish(async move {
-        let _place = shared.place()?;
         let target =
             UserUri::from_path_segment(last_segment(&uri)).map_err(|_| Error::Malformed("target user"))?;
         let body = payload.bytes().clone();

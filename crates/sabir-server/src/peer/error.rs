@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use crate::directory::DirectoryError;
 
 /// Why another provider gave no answer.
@@ -40,9 +42,21 @@ pub enum PeerError {
     /// A URL cannot be made of this segment.
     #[error("the segment is not percent-encoded")]
     BadSegment,
+    /// Its directory could not be fetched, for whoever asks at this time.
+    #[error("the directory cannot be had: {0}")]
+    Lately(#[source] Arc<PeerError>),
 }
 
 impl PeerError {
+    /// What happened, whoever it happened to.
+    #[must_use]
+    pub fn root(&self) -> &Self {
+        match self {
+            Self::Lately(error) => error.root(),
+            error => error,
+        }
+    }
+
     pub(super) fn of_body(error: Box<dyn std::error::Error + Send + Sync>) -> Self {
         if error.is::<http_body_util::LengthLimitError>() {
             Self::TooLarge

@@ -47,6 +47,12 @@ impl FilePeers {
     /// # Errors
     /// [`PeerError`]. An answer of any status is not an error.
     pub async fn fetch(&self, url: &AssetUrl, range: Option<&str>) -> Result<PeerStream, PeerError> {
+        timeout(self.peers.inner.rules.request, self.head(url, range))
+            .await
+            .map_err(|_| PeerError::Timeout)?
+    }
+
+    async fn head(&self, url: &AssetUrl, range: Option<&str>) -> Result<PeerStream, PeerError> {
         let peer = &url.provider;
         let directory = self.peers.directory(peer).await?;
         let template = directory.assets.as_ref();
@@ -73,9 +79,7 @@ impl FilePeers {
             }
             Ok(request)
         };
-        let response = timeout(self.peers.inner.rules.request, self.pool.send(&target, request))
-            .await
-            .map_err(|_| PeerError::Timeout)??;
+        let response = self.pool.send(&target, request).await?;
         let (head, body) = response.into_parts();
         if matches!(head.status, StatusCode::MISDIRECTED_REQUEST) {
             self.peers.inner.directories.forget(peer);

@@ -14,7 +14,8 @@ use crate::server::Shared;
 /// Takes what the hub of a room fans out. When it returns, the events are durable and on their way to our devices.
 ///
 /// # Errors
-/// [`Error::Malformed`]; [`Error::NotFound`] for a room in which none of our devices is; those of the store.
+/// [`Error::Malformed`]; [`Error::NotFound`] for a room in which none of our devices is; [`Error::Unavailable`] where too
+/// much is at work; those of the store.
 pub async fn notify(
     shared: &Shared,
     hub: &Domain,
@@ -23,6 +24,7 @@ pub async fn notify(
     batch: &[u8],
 ) -> Result<(), Error> {
     let references = follower::welcome_references(batch).map_err(refused)?;
+    let _place = shared.place()?;
     let slot = shared.rooms.slot(room);
     for _ in 0..TRIES {
         let mut locked = slot.lock().await;

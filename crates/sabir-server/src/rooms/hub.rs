@@ -26,7 +26,8 @@ const NO_ROOM: Error = Error::NotFound("room");
 /// share the store's transactions.
 ///
 /// # Errors
-/// [`Error::NotFound`] for a room that is not here, those of the store, [`Error::Internal`].
+/// [`Error::NotFound`] for a room that is not here, [`Error::Unavailable`] where too much is at work, those of the store,
+/// [`Error::Internal`].
 pub async fn submit(
     shared: &Shared,
     room: &RoomUri,
@@ -35,6 +36,7 @@ pub async fn submit(
     request: SubmitMessageRequest,
     body: &[u8],
 ) -> Result<Vec<u8>, Error> {
+    let _place = shared.place()?;
     let slot = shared.rooms.slot(room);
     let mut decoded = Some(request);
     for _ in 0..TRIES {
@@ -103,6 +105,7 @@ pub async fn update(
     let slot = shared.rooms.slot(room);
     let spent = welcome_references(request);
     for _ in 0..TRIES {
+        let place = shared.place()?;
         let mut locked = slot.lock().await;
         if let Some(answer) = name.answered(&shared.store)? {
             return Ok(answer);
@@ -115,10 +118,11 @@ pub async fn update(
         let effects = match engine.update(context(shared, &anchors), now, origin, request, &routes) {
             Ok(effects) => effects,
             Err(HubError::UnknownProvider(domain)) => {
-                // Nothing has changed; and nobody waits for the other provider with the room in hand.
+                // Nothing has changed; and nobody waits for the other provider with the room or a place in hand.
                 *locked = Some(Loaded::Hub(Box::new(HubRoom { engine, version })));
                 drop(locked);
-                shared.anchors.learn(shared, &domain).await?;
+                drop(place);
+                shared.anchors.learn(shared, origin.into(), &domain).await?;
                 continue;
             }
             Err(error) => return Err(fault(error)),
@@ -167,6 +171,7 @@ pub async fn create(
     if *room.authority() != shared.domain {
         return Ok(not_created(CreateRoomOutcome::NotAllowed));
     }
+    let _place = shared.place()?;
     let slot = shared.rooms.slot(room);
     let mut locked = slot.lock().await;
     if let Some(answer) = name.answered(&shared.store)? {
@@ -217,7 +222,9 @@ pub async fn group_info(
 ) -> Result<Vec<u8>, Error> {
     let credential = ClientCredential::from_credential(&request.requesting_credential)
         .map_err(|_| Error::Malformed("credential"))?;
-    shared.anchors.learn(shared, credential.claimed_domain()).await?;
+    let domain = credential.claimed_domain();
+    shared.anchors.learn(shared, origin.into(), domain).await?;
+    let _place = shared.place()?;
     let slot = shared.rooms.slot(room);
     let mut locked = slot.lock().await;
     let Some(HubRoom { engine, version }) = slot.take_hub(&mut locked, shared, room).await? else {

@@ -23,3 +23,4 @@ mod streams;
 #[allow(dead_code, reason = "each file uses its part")]
 mod support;
 mod tunnel;
+mod waits;
