@@ -7,48 +7,46 @@
 //! ```
 //!
 //! A batch that was just frozen comes by its hint, and the store still has it in memory. Everything else, which is
-//! what a restart left, what is tried again and what was hinted at too fast, is found by looks into the store.
+//! what a restart left, what is tried again and what was hinted at too fast, is found by looks into the store. Both end in
+//! lines, one for each follower, which hold names alone: what a batch consists of is read when there is a place for it.
 //!
-//! Each batch travels in a task of its own, a bounded number for each follower, so that a slow or dead one delays no
-//! other. A follower that cannot be reached at all is left alone for a while, and its batches are put off together.
+//! Each batch travels in a task of its own. Places go round among the followers. One gets few at once until it accepted
+//! some, and never so many that others find none, so that a slow or dead one delays no other. A follower that cannot be
+//! reached at all is left alone for a while; then one batch finds out for all.
 //!
 //! Invariant: at most one request for a room and follower is in flight, always with the same bytes until it is accepted;
 //! so a follower recognises what it has already.
 
 mod courier;
 mod followers;
+mod lines;
 mod ready;
 mod wait;
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sabir_store::{Batch, OutboxDefer, OutboxExpire};
+use sabir_store::{Batch, Due, OutboxExpire, StoreError};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 
 pub use self::ready::Ready;
 
 use self::courier::{Delivered, deliver};
-use self::followers::{Followers, State};
+use self::followers::{AT_ONCE, Followers, IN_FLIGHT, State};
+use self::lines::{Lines, Next, QUEUE};
 use self::ready::Key;
 use crate::server::Shared;
 
-/// Batches that one look into the store brings, beside those in flight.
-const PAGE: usize = 64;
-/// Due batches that wait for one busy follower; the others are put off, so that a look does not read them all.
-const QUEUE: usize = 32;
-/// For how long, in milliseconds.
-const QUEUE_MS: u64 = 1000;
-/// Batches in flight in all.
-const IN_FLIGHT: usize = 256;
-/// Batches that were hinted at and wait for a place; what is more is looked for later.
-const MOST_WAITING: usize = 4096;
-/// Between two looks while there is much to do.
-const BREATH: Duration = Duration::from_millis(1);
+/// Batches of one follower that a look brings: those in flight, a full line, and one that tells that there are more.
+const EACH: usize = QUEUE + AT_ONCE + 1;
+/// Shortest time between two looks.
+const BREATH: Duration = Duration::from_millis(20);
 /// Longest time without a look.
 const NAP: Duration = Duration::from_secs(60);
+/// After a failure of the store, in milliseconds.
+const AGAIN_MS: u64 = 1000;
 /// Between two rounds of giving up what is too old.
 const EXPIRY: Duration = Duration::from_secs(3600);
 const DAY_MS: u64 = 24 * 3_600_000;
@@ -60,21 +58,26 @@ pub async fn run(shared: Arc<Shared>, ready: Arc<Ready>) {
         shared,
         in_flight: HashSet::new(),
         again: HashSet::new(),
-        waiting: BTreeMap::new(),
-        missed: false,
+        lines: Lines::default(),
         followers: Followers::default(),
         couriers: JoinSet::new(),
-        ahead: 0,
         look_at: Instant::now(),
+        not_before: Instant::now(),
+        back_at: None,
     };
     loop {
         let (hinted, everything) = ready.take();
-        if everything || outbox.look_at <= Instant::now() {
-            outbox.look();
-        }
         for key in hinted {
             outbox.hinted(key);
         }
+        if everything {
+            outbox.look_at = outbox.look_at.min(outbox.not_before);
+        }
+        if outbox.look_at <= Instant::now() {
+            outbox.look();
+        }
+        outbox.send_waiting();
+        let awake_at = outbox.back_at.map_or(outbox.look_at, |at| at.min(outbox.look_at));
         tokio::select! {
             biased;
             _ = stop.wait_for(|stop| *stop) => break,
@@ -84,10 +87,9 @@ pub async fn run(shared: Arc<Shared>, ready: Arc<Ready>) {
                 while let Some(delivered) = outbox.couriers.try_join_next() {
                     outbox.returned(delivered);
                 }
-                outbox.send_waiting();
             }
             () = ready.woken() => {}
-            () = sleep_until(outbox.look_at) => {}
+            () = sleep_until(awake_at) => {}
         }
     }
     // What is in flight may finish: its acknowledgement spares a repetition.
@@ -103,186 +105,169 @@ struct Outbox {
     in_flight: HashSet<Key>,
     /// Those of them whose next batch was hinted at.
     again: HashSet<Key>,
-    /// What was hinted at and waits for a place, by follower.
-    waiting: BTreeMap<String, VecDeque<Key>>,
-    /// Something waits that is not noted.
-    missed: bool,
+    lines: Lines,
     followers: Followers,
-    couriers: JoinSet<(Key, Delivered)>,
-    /// Due batches that waited for their follower at the last look: the next look must see beyond them.
-    ahead: usize,
+    couriers: JoinSet<(Key, (Delivered, Duration))>,
     /// When to look next, unless something says so before.
     look_at: Instant,
+    /// The earliest time for a look.
+    not_before: Instant,
+    /// When the first of those who are left alone, and for whom something waits, is tried again.
+    back_at: Option<Instant>,
 }
 
 impl Outbox {
-    /// Sends a batch that was just frozen, or notes it until there is a place.
+    /// Notes a batch that was just frozen, or may have been.
     fn hinted(&mut self, key: Key) {
         if self.in_flight.contains(&key) {
             self.again.insert(key);
-            return;
-        }
-        let now = self.shared.ambient.now();
-        match self.followers.state(&key.1, now) {
-            State::Free if self.in_flight.len() < IN_FLIGHT => self.fetch(key, now),
-            State::Free | State::Busy => self.wait(key),
-            State::Down { until } => {
-                if let Ok(Some(batch)) = self.shared.store.outbox_batch(&key.0, &key.1) {
-                    self.put_off(&batch, until);
-                }
-                self.look_within(until, now);
-            }
+        } else {
+            self.lines.push(key);
         }
     }
 
-    fn fetch(&mut self, key: Key, now: u64) {
-        match self.shared.store.outbox_batch(&key.0, &key.1) {
-            Ok(Some(batch)) if batch.next_attempt_at <= now => self.send(key, batch),
-            // Acknowledged, or put off: then a look finds it.
-            Ok(_) => {}
-            Err(error) => {
-                tracing::warn!(%error, "the outbox cannot be read; it is tried again");
-                self.look_within(now.saturating_add(1000), now);
-            }
-        }
-    }
-
-    fn wait(&mut self, key: Key) {
-        if self.waiting.values().map(VecDeque::len).sum::<usize>() >= MOST_WAITING {
-            self.missed = true;
-            return;
-        }
-        self.waiting.entry(key.1.clone()).or_default().push_back(key);
-    }
-
-    /// Sends what waited for a place, as far as there is one now.
+    /// Sends what waits for a place, as far as there is one now.
     fn send_waiting(&mut self) {
-        let mut waiting = std::mem::take(&mut self.waiting);
-        for (follower, keys) in &mut waiting {
-            let now = self.shared.ambient.now();
-            while self.in_flight.len() < IN_FLIGHT
-                && self.followers.state(follower, now) != State::Busy
-                && let Some(key) = keys.pop_front()
-            {
-                self.hinted(key);
+        let now = self.shared.ambient.now();
+        loop {
+            let free = self.free();
+            let mut back = u64::MAX;
+            let turns = self
+                .lines
+                .turns(|follower| match self.followers.state(follower, now, free) {
+                    State::Free => true,
+                    State::Busy => false,
+                    State::Down { until } => {
+                        back = back.min(until);
+                        false
+                    }
+                });
+            let wait = Duration::from_millis(back.saturating_sub(now)).min(NAP);
+            self.back_at = Instant::now().checked_add(wait);
+            if turns.is_empty() {
+                return;
             }
-        }
-        waiting.retain(|_, keys| !keys.is_empty());
-        self.waiting = waiting;
-        if self.missed && self.waiting.is_empty() {
-            self.missed = false;
-            self.look_at = Instant::now();
+            for follower in turns {
+                // Those before may have taken the last place.
+                if self.followers.state(&follower, now, self.free()) == State::Free {
+                    self.serve(&follower, now);
+                }
+            }
         }
     }
 
-    /// Sends what the store says is due.
+    fn free(&self) -> usize {
+        IN_FLIGHT.saturating_sub(self.in_flight.len())
+    }
+
+    /// Sends the next batch that waits for this follower and is still due; where there is none, its line is gone after
+    /// this.
+    fn serve(&mut self, follower: &str, now: u64) {
+        self.lines.served(follower);
+        loop {
+            match self.lines.pop(follower) {
+                Next::Room(room) => match self.fetch((room, follower.to_owned()), now) {
+                    Ok(true) => return,
+                    Ok(false) => {}
+                    Err(error) => {
+                        // The next look finds what was in it.
+                        self.lines.forget(follower);
+                        return self.unreadable(&error, now);
+                    }
+                },
+                Next::Look => match self.shared.store.outbox_due_to(follower, now, EACH) {
+                    Ok(due) => self.due(due),
+                    Err(error) => return self.unreadable(&error, now),
+                },
+                Next::Nothing => return,
+            }
+        }
+    }
+
+    /// Sends a batch if it is due; says whether it did.
+    fn fetch(&mut self, key: Key, now: u64) -> Result<bool, StoreError> {
+        let Some(batch) = self.shared.store.outbox_batch(&key.0, &key.1)? else {
+            // Acknowledged.
+            return Ok(false);
+        };
+        // One that was never tried was not put off: if its time is to come, the clock was set back.
+        if batch.attempts == 0 || batch.next_attempt_at <= now {
+            self.send(key, batch);
+            return Ok(true);
+        }
+        self.look_within(batch.next_attempt_at, now);
+        Ok(false)
+    }
+
+    /// Notes what is due, and when the next is.
     fn look(&mut self) {
-        let wait = self.send_due();
-        let now = Instant::now();
-        self.look_at = now.checked_add(wait).unwrap_or(now);
+        let now = self.shared.ambient.now();
+        self.not_before = Instant::now().checked_add(BREATH).unwrap_or(self.look_at);
+        self.look_at = Instant::now().checked_add(NAP).unwrap_or(self.look_at);
+        match self.shared.store.outbox_due(now, EACH) {
+            Ok(due) => self.due(due),
+            Err(error) => self.unreadable(&error, now),
+        }
+        self.look_when_next(now);
+    }
+
+    fn due(&mut self, due: Vec<Due>) {
+        for Due { room, follower, .. } in due {
+            let key = (room, follower);
+            if !self.in_flight.contains(&key) {
+                self.lines.push(key);
+            }
+        }
     }
 
     /// Looks no later than at `time`, milliseconds since 1970.
     fn look_within(&mut self, time: u64, now: u64) {
         let wait = Duration::from_millis(time.saturating_sub(now)).min(NAP);
         if let Some(at) = Instant::now().checked_add(wait) {
-            self.look_at = self.look_at.min(at);
+            self.look_at = self.look_at.min(at.max(self.not_before));
         }
     }
 
-    /// Sends what is due; says how long there is nothing to do unless something happens.
-    fn send_due(&mut self) -> Duration {
-        let room = IN_FLIGHT.saturating_sub(self.in_flight.len());
-        if room == 0 {
-            self.missed = true;
-            return NAP;
+    /// Looks when the next batch is due that is not due by now.
+    fn look_when_next(&mut self, now: u64) {
+        match self.shared.store.outbox_due_after(now) {
+            Ok(Some(next)) => self.look_within(next, now),
+            Ok(None) => {}
+            Err(error) => self.unreadable(&error, now),
         }
-        let now = self.shared.ambient.now();
-        let limit = PAGE
-            .saturating_add(self.in_flight.len())
-            .saturating_add(self.ahead);
-        let due = match self.shared.store.outbox_due(now, limit) {
-            Ok(due) => due,
-            Err(error) => {
-                tracing::warn!(%error, "the outbox cannot be read; it is tried again");
-                return Duration::from_secs(1);
-            }
-        };
-        let full_page = due.len() >= limit;
-        let mut waiting: HashMap<String, usize> = HashMap::new();
-        let mut sent = 0_usize;
-        // When what is put off now is due again: the store does not say it yet.
-        let mut soonest = u64::MAX;
-        for batch in due {
-            let key = (batch.room.clone(), batch.follower.clone());
-            if self.in_flight.contains(&key) {
-                continue;
-            }
-            match self.followers.state(&batch.follower, now) {
-                State::Down { until } => {
-                    soonest = soonest.min(until);
-                    self.put_off(&batch, until);
-                }
-                State::Free if sent < room => {
-                    sent = sent.saturating_add(1);
-                    self.send(key, batch);
-                }
-                State::Free | State::Busy => {
-                    let ahead = waiting.entry(batch.follower.clone()).or_default();
-                    *ahead = ahead.saturating_add(1);
-                    if *ahead > QUEUE {
-                        soonest = soonest.min(now.saturating_add(QUEUE_MS));
-                        self.put_off(&batch, now.saturating_add(QUEUE_MS));
-                    } else {
-                        self.wait(key);
-                    }
-                }
-            }
-        }
-        self.ahead = waiting.into_values().map(|ahead| ahead.min(QUEUE)).sum();
-        if full_page && sent > 0 {
-            return BREATH;
-        }
-        self.until_next(now)
-            .min(Duration::from_millis(soonest.saturating_sub(now)))
     }
 
-    fn until_next(&self, now: u64) -> Duration {
-        match self.shared.store.outbox_next_due() {
-            // What is due by now is in flight, or waits for something that is.
-            Ok(Some(next)) if next > now => Duration::from_millis(next.saturating_sub(now)).min(NAP),
-            Ok(None) => NAP,
-            Ok(Some(_)) => Duration::from_secs(1),
-            Err(error) => {
-                tracing::warn!(%error, "the outbox cannot be read; it is tried again");
-                Duration::from_secs(1)
-            }
-        }
+    fn unreadable(&mut self, error: &StoreError, now: u64) {
+        tracing::warn!(%error, "the outbox cannot be read; it is tried again");
+        self.look_within(now.saturating_add(AGAIN_MS), now);
     }
 
     fn send(&mut self, key: Key, batch: Batch) {
         self.followers.sent(&batch.follower);
         self.in_flight.insert(key.clone());
         let shared = Arc::clone(&self.shared);
-        self.couriers
-            .spawn(async move { (key, deliver(&shared, batch).await) });
+        self.couriers.spawn(async move {
+            let begun = Instant::now();
+            let delivered = deliver(&shared, batch).await;
+            (key, (delivered, begun.elapsed()))
+        });
     }
 
-    fn returned(&mut self, delivered: Result<(Key, Delivered), tokio::task::JoinError>) {
+    fn returned(&mut self, delivered: Result<(Key, (Delivered, Duration)), tokio::task::JoinError>) {
         match delivered {
-            Ok((key, delivered)) => {
+            Ok((key, (delivered, took))) => {
                 let ambient = &self.shared.ambient;
                 let now = ambient.now();
-                self.followers.returned(&key.1, delivered, now, ambient);
+                self.followers.returned(&key.1, (delivered, took), now, ambient);
                 self.in_flight.remove(&key);
-                if delivered != Delivered::Accepted {
-                    // It was put off; when to, the store knows.
-                    let wait = self.until_next(now);
-                    let wait = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
-                    self.look_within(now.saturating_add(wait), now);
-                }
                 if self.again.remove(&key) {
-                    self.wait(key);
+                    self.lines.push(key);
+                }
+                match delivered {
+                    Delivered::Accepted => {}
+                    Delivered::Unacknowledged => self.look_within(now.saturating_add(AGAIN_MS), now),
+                    // It was put off; when to, the store knows.
+                    Delivered::Answered | Delivered::Unreachable => self.look_when_next(now),
                 }
             }
             // A bug; which batch it was is not known, so none counts as in flight: followers recognise a repetition.
@@ -294,18 +279,6 @@ impl Outbox {
                 self.look_at = Instant::now();
             }
         }
-    }
-
-    /// Puts a batch off together with the others of its follower. It does not count as an attempt.
-    fn put_off(&self, batch: &Batch, until: u64) {
-        // Nothing depends on the answer: where it fails, the next look does it again.
-        drop(self.shared.store.outbox_defer(OutboxDefer {
-            room: batch.room.clone(),
-            follower: batch.follower.clone(),
-            last_seq: batch.last_seq,
-            attempts: batch.attempts,
-            next_attempt_at: until,
-        }));
     }
 }
 

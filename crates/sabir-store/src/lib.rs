@@ -47,7 +47,7 @@ pub use types::key_package::{
     RecordRoutes, Route, RouteRow, TakeKeyPackages, TakenKeyPackage,
 };
 pub use types::outbox::{
-    AckOutcome, Batch, Dropped, MAX_BATCH_BYTES, MAX_BATCH_ENTRIES, OutboxAck, OutboxDefer, OutboxExpire,
+    AckOutcome, Batch, Dropped, Due, MAX_BATCH_BYTES, MAX_BATCH_ENTRIES, OutboxAck, OutboxDefer, OutboxExpire,
 };
 pub use types::retention::{Expired, Retention};
 pub use types::room::{

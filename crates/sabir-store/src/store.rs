@@ -7,10 +7,10 @@ use tokio::sync::broadcast;
 use crate::{
     AcceptFanout, Account, AckOutcome, AddDevice, Applied, Apply, Asset, Batch, BeginAsset,
     BeginAssetOutcome, CreateAccount, CreateInvite, CreateRoom, Device, DeviceItem, DeviceOutcome,
-    DropAssets, Dropped, Enqueue, Expired, FinishAsset, Freshness, GiveUpAsset, Hash, Hint, InviteOutcome,
-    KeyPackageRow, LogEntry, NewAccountOutcome, Once, OutboxAck, OutboxDefer, OutboxExpire, Pending,
-    PublishKeyPackages, Published, PutToken, RecordRoutes, Retention, RoomHead, RoomState, Route, StoreError,
-    TakeKeyPackages, TakenKeyPackage,
+    DropAssets, Dropped, Due, Enqueue, Expired, FinishAsset, Freshness, GiveUpAsset, Hash, Hint,
+    InviteOutcome, KeyPackageRow, LogEntry, NewAccountOutcome, Once, OutboxAck, OutboxDefer, OutboxExpire,
+    Pending, PublishKeyPackages, Published, PutToken, RecordRoutes, Retention, RoomHead, RoomState, Route,
+    StoreError, TakeKeyPackages, TakenKeyPackage,
 };
 
 /// Storage of one provider.
@@ -64,11 +64,24 @@ pub trait Store: Send + Sync {
 
     // Outbox
 
-    /// Up to `limit` batches in flight whose time has come, the longest due first.
+    /// The batches in flight whose time has come, by follower; up to `each` of each, the longest due first. Reads no
+    /// bodies, and of a follower for whom much waits no more than of another.
     ///
     /// # Errors
     /// `Unavailable`, `Corrupt`.
-    fn outbox_due(&self, now: u64, limit: usize) -> Result<Vec<Batch>, StoreError>;
+    fn outbox_due(&self, now: u64, each: usize) -> Result<Vec<Due>, StoreError>;
+
+    /// As [`Self::outbox_due`], for one follower.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Corrupt`.
+    fn outbox_due_to(&self, follower: &str, now: u64, limit: usize) -> Result<Vec<Due>, StoreError>;
+
+    /// When the next of the batches in flight is due that are not due at `now`.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Corrupt`.
+    fn outbox_due_after(&self, now: u64) -> Result<Option<u64>, StoreError>;
 
     /// The batch in flight for this room and follower, due or not.
     ///

@@ -1,12 +1,9 @@
-use std::future::Future;
-use std::pin::pin;
 use std::time::Duration;
 
 use axum::http::StatusCode;
 use bytes::Bytes;
 use sabir_store::{Batch, OutboxAck, OutboxDefer};
 use sabir_wire::uri::{Domain, RoomUri};
-use tokio::time::timeout;
 
 use super::wait::backoff;
 use crate::directory::Endpoint;
@@ -17,16 +14,13 @@ use crate::server::Shared;
 pub(super) enum Delivered {
     /// It has the batch.
     Accepted,
+    /// It has it, which the store does not know: it is due as before.
+    Unacknowledged,
     /// It answered something else.
     Answered,
     /// It did not.
     Unreachable,
 }
-
-/// A delivery that takes longer is put off while it goes on, so that looks for what is due do not find it each time.
-const SLOW: Duration = Duration::from_millis(500);
-/// For how long. After a crash the batch waits so long at most.
-const PUT_OFF: Duration = Duration::from_secs(5);
 
 /// Delivers a batch and notes the outcome in the store.
 pub(super) async fn deliver(shared: &Shared, batch: Batch) -> Delivered {
@@ -58,10 +52,10 @@ pub(super) async fn deliver(shared: &Shared, batch: Batch) -> Delivered {
         })
     };
     let segment = about.to_path_segment();
-    let posting = shared
+    let answer = shared
         .peers
-        .post(&to, Endpoint::Notify, &segment, Bytes::from(body));
-    let answer = noticed(posting, || drop(defer(attempts, PUT_OFF))).await;
+        .post(&to, Endpoint::Notify, &segment, Bytes::from(body))
+        .await;
 
     let (delivered, wait) = match answer {
         // draft-ietf-mimi-protocol-06 §5.5: "201 Created".
@@ -74,6 +68,7 @@ pub(super) async fn deliver(shared: &Shared, batch: Batch) -> Delivered {
             };
             if let Err(error) = shared.store.outbox_ack(ack).await {
                 tracing::warn!(%error, "an accepted batch stays in the outbox; it is sent again");
+                return Delivered::Unacknowledged;
             }
             return Delivered::Accepted;
         }
@@ -102,16 +97,4 @@ pub(super) async fn deliver(shared: &Shared, batch: Batch) -> Delivered {
         tracing::warn!(%error, "a batch could not be put off; it is sent again");
     }
     delivered
-}
-
-/// Awaits `work`, and says so once when it takes long.
-async fn noticed<T>(work: impl Future<Output = T>, slow: impl FnOnce()) -> T {
-    let mut work = pin!(work);
-    match timeout(SLOW, work.as_mut()).await {
-        Ok(done) => done,
-        Err(_) => {
-            slow();
-            work.await
-        }
-    }
 }

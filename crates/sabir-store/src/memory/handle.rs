@@ -9,10 +9,10 @@ use crate::types::bounded;
 use crate::{
     AcceptFanout, Account, AckOutcome, AddDevice, Applied, Apply, Asset, Batch, BeginAsset,
     BeginAssetOutcome, CreateAccount, CreateInvite, CreateRoom, Device, DeviceItem, DeviceOutcome,
-    DropAssets, Dropped, Enqueue, Expired, FinishAsset, Freshness, GiveUpAsset, Hash, Hint, InviteOutcome,
-    KeyPackageRow, LogEntry, NewAccountOutcome, Once, OutboxAck, OutboxDefer, OutboxExpire, Pending,
-    PublishKeyPackages, Published, PutToken, RecordRoutes, Retention, RoomHead, RoomState, Route, Store,
-    StoreError, TakeKeyPackages, TakenKeyPackage,
+    DropAssets, Dropped, Due, Enqueue, Expired, FinishAsset, Freshness, GiveUpAsset, Hash, Hint,
+    InviteOutcome, KeyPackageRow, LogEntry, NewAccountOutcome, Once, OutboxAck, OutboxDefer, OutboxExpire,
+    Pending, PublishKeyPackages, Published, PutToken, RecordRoutes, Retention, RoomHead, RoomState, Route,
+    Store, StoreError, TakeKeyPackages, TakenKeyPackage,
 };
 
 impl Store for MemoryStore {
@@ -54,8 +54,16 @@ impl Store for MemoryStore {
         self.read("answered", |state| state.answered(origin, request_hash))
     }
 
-    fn outbox_due(&self, now: u64, limit: usize) -> Result<Vec<Batch>, StoreError> {
-        self.read("outbox_due", |state| state.outbox_due(now, limit))
+    fn outbox_due(&self, now: u64, each: usize) -> Result<Vec<Due>, StoreError> {
+        self.read("outbox_due", |state| state.outbox_due(now, each))
+    }
+
+    fn outbox_due_to(&self, follower: &str, now: u64, limit: usize) -> Result<Vec<Due>, StoreError> {
+        self.read("outbox_due_to", |state| state.outbox_due_to(follower, now, limit))
+    }
+
+    fn outbox_due_after(&self, now: u64) -> Result<Option<u64>, StoreError> {
+        self.read("outbox_due_after", |state| state.outbox_due_after(now))
     }
 
     fn outbox_batch(&self, room: &str, follower: &str) -> Result<Option<Batch>, StoreError> {

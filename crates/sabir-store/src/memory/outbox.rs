@@ -1,12 +1,12 @@
 //! The outbox in the model: a frozen batch is a value that nobody touches.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use super::State;
 use crate::types::Hint;
 use crate::{
-    AckOutcome, Batch, Dropped, LogEntry, MAX_BATCH_BYTES, MAX_BATCH_ENTRIES, OutboxAck, OutboxDefer,
+    AckOutcome, Batch, Dropped, Due, LogEntry, MAX_BATCH_BYTES, MAX_BATCH_ENTRIES, OutboxAck, OutboxDefer,
     OutboxExpire,
 };
 
@@ -26,15 +26,37 @@ impl State {
         }
     }
 
-    pub(super) fn outbox_due(&self, now: u64, limit: usize) -> Vec<Batch> {
+    pub(super) fn outbox_due(&self, now: u64, each: usize) -> Vec<Due> {
+        let followers: BTreeSet<&String> = self.outboxes.keys().map(|(_, follower)| follower).collect();
+        let of_each = followers
+            .into_iter()
+            .map(|follower| self.outbox_due_to(follower, now, each));
+        of_each.flatten().collect()
+    }
+
+    pub(super) fn outbox_due_to(&self, follower: &str, now: u64, limit: usize) -> Vec<Due> {
         let mut due: Vec<&Batch> = self
-            .outboxes
+            .in_flight()
+            .filter(|batch| batch.follower == follower && batch.next_attempt_at <= now)
+            .collect();
+        due.sort_by_key(|batch| (batch.next_attempt_at, &batch.room));
+        let due = due.into_iter().take(limit).map(|batch| Due {
+            room: batch.room.clone(),
+            follower: batch.follower.clone(),
+            next_attempt_at: batch.next_attempt_at,
+        });
+        due.collect()
+    }
+
+    pub(super) fn outbox_due_after(&self, now: u64) -> Option<u64> {
+        let times = self.in_flight().map(|batch| batch.next_attempt_at);
+        times.filter(|time| *time > now).min()
+    }
+
+    fn in_flight(&self) -> impl Iterator<Item = &Batch> {
+        self.outboxes
             .values()
             .filter_map(|outbox| outbox.in_flight.as_ref())
-            .filter(|batch| batch.next_attempt_at <= now)
-            .collect();
-        due.sort_by_key(|batch| (batch.next_attempt_at, &batch.room, &batch.follower));
-        due.into_iter().take(limit).cloned().collect()
     }
 
     pub(super) fn outbox_batch(&self, room: &str, follower: &str) -> Option<Batch> {
@@ -43,10 +65,7 @@ impl State {
     }
 
     pub(super) fn outbox_next_due(&self) -> Option<u64> {
-        self.outboxes
-            .values()
-            .filter_map(|outbox| Some(outbox.in_flight.as_ref()?.next_attempt_at))
-            .min()
+        self.in_flight().map(|batch| batch.next_attempt_at).min()
     }
 
     pub(super) fn outbox_ack(&mut self, command: OutboxAck, hints: &mut Vec<Hint>) -> AckOutcome {

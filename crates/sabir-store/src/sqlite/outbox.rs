@@ -10,7 +10,7 @@ use super::query::{execute, find, int, limit, list, number};
 use super::room;
 use crate::types::Hint;
 use crate::{
-    AckOutcome, Batch, Dropped, LogEntry, MAX_BATCH_BYTES, MAX_BATCH_ENTRIES, OutboxAck, OutboxDefer,
+    AckOutcome, Batch, Dropped, Due, LogEntry, MAX_BATCH_BYTES, MAX_BATCH_ENTRIES, OutboxAck, OutboxDefer,
     OutboxExpire,
 };
 
@@ -88,30 +88,43 @@ impl Address<'_> {
     }
 }
 
-pub(super) fn due(connection: &Connection, now: u64, batches: usize) -> Result<Vec<Batch>, Fail> {
-    // One snapshot for the batches and their entries.
+pub(super) fn due(connection: &Connection, now: u64, each: usize) -> Result<Vec<Due>, Fail> {
+    // One snapshot for the followers and their batches.
     let outbox_due = connection.unchecked_transaction()?;
-    let sql = "SELECT b.room_id, b.follower_id, r.room, f.domain, b.first_seq, b.last_seq, b.attempts, b.next_attempt_at
-        FROM batches b JOIN rooms r ON r.id = b.room_id JOIN followers f ON f.id = b.follower_id
-        WHERE b.next_attempt_at <= ?1 ORDER BY b.next_attempt_at, r.room, f.domain LIMIT ?2";
-    let found: Vec<(i64, i64, Batch)> = list(&outbox_due, sql, [int(now), limit(batches)], |row| {
-        let batch = Batch {
-            room: row.get(2)?,
-            follower: row.get(3)?,
-            first_seq: number(row, 4)?,
-            last_seq: number(row, 5)?,
-            entries: Vec::new(),
-            attempts: row.get(6)?,
-            next_attempt_at: number(row, 7)?,
-        };
-        Ok((row.get(0)?, row.get(1)?, batch))
-    })?;
-    let mut filled = Vec::with_capacity(found.len());
-    for (room_id, follower, mut batch) in found {
-        fill(&outbox_due, (room_id, follower), &mut batch)?;
-        filled.push(batch);
+    let sql = "SELECT f.domain FROM followers f WHERE EXISTS
+            (SELECT 1 FROM batches b WHERE b.follower_id = f.id AND b.next_attempt_at <= ?1)
+        ORDER BY f.domain";
+    let followers: Vec<String> = list(&outbox_due, sql, [int(now)], |row| row.get(0))?;
+    let mut due = Vec::new();
+    for follower in followers {
+        due.extend(due_to(&outbox_due, &follower, now, each)?);
     }
-    Ok(filled)
+    Ok(due)
+}
+
+pub(super) fn due_to(
+    connection: &Connection,
+    follower: &str,
+    now: u64,
+    batches: usize,
+) -> Result<Vec<Due>, Fail> {
+    let sql = "SELECT r.room, b.next_attempt_at
+        FROM followers f JOIN batches b ON b.follower_id = f.id JOIN rooms r ON r.id = b.room_id
+        WHERE f.domain = ?1 AND b.next_attempt_at <= ?2 ORDER BY b.next_attempt_at, r.room LIMIT ?3";
+    let params = params![follower, int(now), limit(batches)];
+    Ok(list(connection, sql, params, |row| {
+        Ok(Due {
+            room: row.get(0)?,
+            follower: follower.to_owned(),
+            next_attempt_at: number(row, 1)?,
+        })
+    })?)
+}
+
+pub(super) fn due_after(connection: &Connection, now: u64) -> Result<Option<u64>, Fail> {
+    let sql =
+        "SELECT next_attempt_at FROM batches WHERE next_attempt_at > ?1 ORDER BY next_attempt_at LIMIT 1";
+    Ok(find(connection, sql, [int(now)], |row| number(row, 0))?)
 }
 
 pub(super) fn in_flight(connection: &Connection, room: &str, follower: &str) -> Result<Option<Batch>, Fail> {

@@ -20,6 +20,9 @@ const MIGRATIONS: &[Migration] = &[
     Migration {
         sql: include_str!("schema_2.sql"),
     },
+    Migration {
+        sql: include_str!("schema_3.sql"),
+    },
 ];
 
 /// Brings the database to the newest version, each step in a transaction of its own.

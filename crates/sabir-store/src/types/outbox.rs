@@ -34,6 +34,17 @@ pub struct Batch {
     pub next_attempt_at: u64,
 }
 
+/// A batch in flight whose time has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Due {
+    /// The room's URI.
+    pub room: String,
+    /// The follower's domain.
+    pub follower: String,
+    /// Since when, milliseconds since 1970.
+    pub next_attempt_at: u64,
+}
+
 /// The follower accepted a batch: it goes, and the next one is frozen, due at `now`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutboxAck {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use sabir_store::{
-    Account, Asset, Batch, Device, DeviceItem, Freshness, Hash, KeyPackageRow, LogEntry, MAX_NUMBER,
+    Account, Asset, Batch, Device, DeviceItem, Due, Freshness, Hash, KeyPackageRow, LogEntry, MAX_NUMBER,
     RoomHead, RoomState, Route, Store,
 };
 
@@ -48,6 +48,9 @@ pub(crate) struct Snapshot {
     pub(crate) seen: Vec<Option<u64>>,
     pub(crate) answers: Vec<Option<Vec<u8>>>,
     pub(crate) batches: Vec<Batch>,
+    pub(crate) due: Vec<Due>,
+    pub(crate) due_now: Vec<Due>,
+    pub(crate) due_after: Option<u64>,
     pub(crate) each_batch: Vec<Option<Batch>>,
     pub(crate) next_due: Option<u64>,
     pub(crate) queues: Vec<Vec<DeviceItem>>,
@@ -71,6 +74,7 @@ pub(crate) fn take(store: &dyn Store, now: u64) -> Snapshot {
         published_since: now.saturating_sub(300),
     };
     let pairs = |outer: u8, inner: u8| (0..outer).flat_map(move |a| (0..inner).map(move |b| (a, b)));
+    let due = store.outbox_due(MAX_NUMBER, usize::MAX).unwrap();
     Snapshot {
         heads: store.list_rooms().unwrap(),
         rooms: (0..ROOMS).map(|n| store.load_room(&room(n)).unwrap()).collect(),
@@ -83,7 +87,13 @@ pub(crate) fn take(store: &dyn Store, now: u64) -> Snapshot {
         answers: pairs(FOLLOWERS, HASHES)
             .map(|(f, h)| store.answered(&follower(f), &hash(h)).unwrap())
             .collect(),
-        batches: store.outbox_due(MAX_NUMBER, usize::MAX).unwrap(),
+        batches: due
+            .iter()
+            .map(|due| store.outbox_batch(&due.room, &due.follower).unwrap().unwrap())
+            .collect(),
+        due,
+        due_now: store.outbox_due(now, 2).unwrap(),
+        due_after: store.outbox_due_after(now).unwrap(),
         each_batch: pairs(ROOMS, FOLLOWERS)
             .map(|(r, f)| store.outbox_batch(&room(r), &follower(f)).unwrap())
             .collect(),

@@ -1,7 +1,7 @@
 //! The contract as stories, told to every implementation.
 
 use sabir_store::{
-    AcceptFanout, AckOutcome, Answer, Applied, Apply, Batch, CreateRoom, Enqueue, Hint, LogEntry,
+    AcceptFanout, AckOutcome, Answer, Applied, Apply, Batch, CreateRoom, Due, Enqueue, Hint, LogEntry,
     MAX_BATCH_BYTES, MAX_BATCH_ENTRIES, MAX_NUMBER, Notice, Once, OutboxAck, OutboxDefer, OutboxExpire,
     Pending, Placed, Retention, RoomEvent, RoomKind, RoomVersion, RoomWrite, Store, StoreError,
 };
@@ -239,6 +239,45 @@ fn a_batch_is_frozen_until_it_is_acknowledged() {
         assert_eq!(bodies(&next.entries), [b"two", b"333"]);
         assert_eq!(wait(backend.store().outbox_ack(acked(3))), AckOutcome::Done);
         assert!(backend.store().outbox_due(MAX_NUMBER, 9).unwrap().is_empty());
+    });
+}
+
+#[test]
+fn a_follower_for_whom_much_waits_hides_no_other() {
+    each(|backend| {
+        for (number, follower) in [(0, "a"), (1, "b"), (2, "a"), (3, "a"), (4, "c"), (5, "a")] {
+            let to = RoomEvent {
+                followers: vec![follower.into()],
+                ..event(b"x")
+            };
+            let write = RoomWrite {
+                room: format!("room {number}"),
+                now: 1000 + number,
+                ..write(vec![to])
+            };
+            let command = CreateRoom {
+                kind: RoomKind::Hub,
+                hub_domain: "hub".into(),
+                write,
+            };
+            done(wait(backend.store().create_room(command)));
+        }
+        let names = |due: Vec<Due>| -> Vec<String> {
+            let names = due.into_iter();
+            names
+                .map(|due| format!("{} {} {}", due.follower, due.room, due.next_attempt_at))
+                .collect()
+        };
+        let store = backend.store();
+        assert_eq!(
+            names(store.outbox_due(1004, 2).unwrap()),
+            ["a room 0 1000", "a room 2 1002", "b room 1 1001", "c room 4 1004"]
+        );
+        assert_eq!(names(store.outbox_due_to("a", 1004, 9).unwrap()).len(), 3);
+        assert_eq!(names(store.outbox_due_to("c", 1003, 9).unwrap()).len(), 0);
+        assert_eq!(store.outbox_due_after(1000).unwrap(), Some(1001));
+        assert_eq!(store.outbox_due_after(1004).unwrap(), Some(1005));
+        assert_eq!(store.outbox_due_after(1005).unwrap(), None);
     });
 }
 
@@ -510,9 +549,12 @@ fn acked(last_seq: u64) -> OutboxAck {
 }
 
 fn only_batch(store: &dyn Store) -> Batch {
-    let mut batches = store.outbox_due(MAX_NUMBER, 9).unwrap();
-    assert_eq!(batches.len(), 1);
-    batches.remove(0)
+    let due = store.outbox_due(MAX_NUMBER, 9).unwrap();
+    assert_eq!(due.len(), 1);
+    store
+        .outbox_batch(&due[0].room, &due[0].follower)
+        .unwrap()
+        .unwrap()
 }
 
 fn read(store: &dyn Store) -> Vec<sabir_store::DeviceItem> {

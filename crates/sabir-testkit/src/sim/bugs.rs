@@ -236,18 +236,14 @@ impl StoreBugs {
 
     pub(super) fn outbox_ack(&self, disk: &MemoryStore, command: OutboxAck) -> Pending<AckOutcome> {
         let acked = disk.outbox_ack(command.clone()).wait();
-        if self.strikes(Bug::OutboxSkips) {
-            let due = disk.outbox_due(u64::MAX >> 1, 64).unwrap_or_default();
-            let next = due
-                .into_iter()
-                .find(|batch| batch.room == command.room && batch.follower == command.follower);
-            if let Some(next) = next {
-                let skipped = OutboxAck {
-                    last_seq: next.last_seq,
-                    ..command
-                };
-                drop(disk.outbox_ack(skipped).wait());
-            }
+        if self.strikes(Bug::OutboxSkips)
+            && let Ok(Some(next)) = disk.outbox_batch(&command.room, &command.follower)
+        {
+            let skipped = OutboxAck {
+                last_seq: next.last_seq,
+                ..command
+            };
+            drop(disk.outbox_ack(skipped).wait());
         }
         Pending::ready(acked)
     }

@@ -233,7 +233,9 @@ impl Store for FragileStore {
         list_rooms() -> BTreeMap<String, RoomHead>;
         room_log(room: &str, after_seq: u64, limit: usize) -> Vec<LogEntry>;
         seen_message(room: &str, message_hash: &Hash) -> Option<u64>;
-        outbox_due(now: u64, limit: usize) -> Vec<Batch>;
+        outbox_due(now: u64, each: usize) -> Vec<Due>;
+        outbox_due_to(follower: &str, now: u64, limit: usize) -> Vec<Due>;
+        outbox_due_after(now: u64) -> Option<u64>;
         outbox_batch(room: &str, follower: &str) -> Option<Batch>;
         outbox_next_due() -> Option<u64>;
         count_key_packages(device: &str, fresh: Freshness) -> u64;
