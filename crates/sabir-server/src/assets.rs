@@ -17,18 +17,21 @@
 //! * Bytes are on disk only while a record of the store counts them: the record is made before and dropped after them.
 //! * `whole/` holds nothing but what had the announced hash and was fsynced.
 //! * Memory does not grow with the file.
+//! * Whoever moves a file moves it at a least speed, or gives its place back.
 
 mod blobs;
 mod fetch;
+mod pace;
+mod places;
 mod range;
 mod serve;
 mod stream;
 mod tidy;
 mod upload;
 
-use std::collections::HashMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::FromRequestParts;
@@ -36,7 +39,6 @@ use axum::http::request::Parts;
 use axum::routing::{get, post};
 use sabir_wire::client_api::{MAX_CLIENT_REQUEST, path};
 use sabir_wire::uri::Domain;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 pub(crate) use tidy::keep_tidy;
 
@@ -46,12 +48,14 @@ use crate::http::at_most;
 use crate::peer::FilePeers;
 use crate::server::Shared;
 use blobs::Blobs;
+use pace::Pace;
+use places::{Place, Places};
 
 /// Transfers of one device at once.
 const PER_DEVICE: usize = 8;
 /// Files that one other provider fetches at once.
 const PER_PEER: usize = 128;
-/// Files that are sent or passed on at once.
+/// Files that devices move at once, and as many again that other providers fetch.
 const ALL: usize = 512;
 
 /// What requests about files share.
@@ -60,17 +64,8 @@ pub(crate) struct Assets {
     shared: Arc<Shared>,
     blobs: Arc<Blobs>,
     peers: FilePeers,
-    all: Arc<Semaphore>,
-    /// How many files each device, by URI, and each provider, by domain, moves.
-    movers: Mutex<HashMap<String, usize>>,
-}
-
-/// The right to move one file, given back when dropped.
-#[derive(Debug)]
-struct Place {
-    assets: Arc<Assets>,
-    mover: String,
-    _of_all: OwnedSemaphorePermit,
+    devices: Arc<Places>,
+    providers: Arc<Places>,
 }
 
 /// The routes under which files are put and fetched.
@@ -98,51 +93,26 @@ impl Assets {
             shared,
             blobs: Arc::new(Blobs::open(&data_dir.join("assets"))?),
             peers,
-            all: Arc::new(Semaphore::new(ALL)),
-            movers: Mutex::default(),
+            devices: Places::new(ALL, PER_DEVICE),
+            providers: Places::new(ALL, PER_PEER),
         })
     }
 
     /// A place for a device; an error when it has enough.
-    fn enter(self: &Arc<Self>, device: &str) -> Result<Place, Error> {
-        self.enter_as(device, PER_DEVICE)
+    fn enter(&self, device: &str) -> Result<Place, Error> {
+        self.devices.enter(device)
     }
 
     /// A place for another provider, whose people are many; one that takes its files slowly leaves places for others.
-    fn enter_peer(self: &Arc<Self>, provider: &Domain) -> Result<Place, Error> {
-        self.enter_as(provider.as_str(), PER_PEER)
+    fn enter_peer(&self, provider: &Domain) -> Result<Place, Error> {
+        self.providers.enter(provider.as_str())
     }
 
-    fn enter_as(self: &Arc<Self>, mover: &str, most: usize) -> Result<Place, Error> {
-        let of_all = Arc::clone(&self.all).try_acquire_owned().map_err(|_| TOO_MANY)?;
-        let mut movers = self.movers.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = movers.entry(mover.to_owned()).or_default();
-        if *count >= most {
-            return Err(TOO_MANY);
-        }
-        *count = count.saturating_add(1);
-        Ok(Place {
-            assets: Arc::clone(self),
-            mover: mover.to_owned(),
-            _of_all: of_all,
-        })
-    }
-}
-
-/// Another transfer has to end first.
-const TOO_MANY: Error = Error::TooMany {
-    retry_after: std::time::Duration::from_secs(1),
-};
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut movers = self.assets.movers.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = movers.get_mut(&self.mover) {
-            *count = count.saturating_sub(1);
-            if *count == 0 {
-                movers.remove(&self.mover);
-            }
-        }
+    /// How fast a file must come or go at least.
+    fn pace(&self) -> Pace {
+        Pace::new(Duration::from_secs(
+            self.shared.config.settings.timeouts.body_seconds,
+        ))
     }
 }
 

@@ -1,24 +1,21 @@
 use std::sync::Arc;
-use std::time::Duration;
 
-use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::Response;
+use bytes::Bytes;
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
+use hyper::body::Body;
 use sabir_wire::client_api::{AssetUrl, path};
-use tokio::time::timeout;
+use tokio::time::timeout_at;
 
+use super::places::Place;
 use super::range::{Part, Range};
 use super::stream::{Feeder, fed};
-use super::{Assets, Device, Place, serve};
+use super::{Assets, Device, serve};
 use crate::error::Error;
 use crate::http::last_segment;
 use crate::peer::{PeerError, PeerStream};
-
-/// How long the other provider may send nothing, and the device take nothing.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// `GET download/{url}`
 pub(super) async fn download(
@@ -73,21 +70,22 @@ async fn fetch(
     if length > assets.shared.config.settings.limits.blob_bytes {
         return Err(Error::Denied("the file is larger than this provider passes on"));
     }
-    let (feeder, fed) = fed(assets.shared.stopping(), PATIENCE);
+    let (feeder, fed) = fed(assets.shared.stopping(), assets.pace());
     let expected = part.map_or(length, Part::length);
     tokio::spawn(async move {
         let _place = place;
         pass(body, expected, feeder).await;
     });
-    let mut response = Response::new(Body::new(fed));
+    let mut response = Response::new(axum::body::Body::new(fed));
     serve::head(&mut response, length, part);
     Ok(response)
 }
 
-/// Exactly `left` bytes: fewer break the answer off, more are not read.
-async fn pass(mut body: Incoming, mut left: u64, mut feeder: Feeder) {
+/// Exactly `left` bytes: fewer break the answer off, more are not read. The other provider must send, and the device take,
+/// at the feeder's pace.
+async fn pass(mut body: impl Body<Data = Bytes> + Unpin, mut left: u64, mut feeder: Feeder) {
     while left > 0 {
-        let frame = match timeout(PATIENCE, body.frame()).await {
+        let frame = match timeout_at(feeder.due(), body.frame()).await {
             Ok(Some(Ok(frame))) => frame,
             _ => return tracing::debug!("another provider's file broke off"),
         };
@@ -122,4 +120,62 @@ fn content_range(headers: &HeaderMap) -> Result<(Part, u64), Error> {
         (part.first <= part.last && part.last < length).then_some((part, length))
     };
     read().ok_or(Error::Upstream("it does not say which part it sends"))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use std::time::Duration;
+
+    use tokio::sync::watch;
+    use tokio::time::{Instant, sleep, timeout};
+
+    use super::super::pace::Pace;
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(30);
+
+    /// Sends so many bytes each second, for as long as somebody takes them, and says how long that was.
+    async fn send_slowly(mut feeder: Feeder, bytes: usize) -> Duration {
+        let begun = Instant::now();
+        while feeder.feed(Bytes::from(vec![0; bytes])).await {
+            sleep(Duration::from_secs(1)).await;
+        }
+        begun.elapsed()
+    }
+
+    /// For how long a file of 4 GB is passed on from a provider that sends so many bytes each second to a device that
+    /// takes a block in so many; ten minutes is as long as it takes.
+    async fn passed_on(bytes: usize, each: Duration) -> u64 {
+        let (_stop, stopped) = watch::channel(false);
+        let (from, source) = fed(stopped.clone(), Pace::new(Duration::from_secs(3600)));
+        let (to, mut sink) = fed(stopped, Pace::new(PATIENCE));
+        let begun = Instant::now();
+        let sending = tokio::spawn(send_slowly(from, bytes));
+        let taking = tokio::spawn(async move {
+            while let Some(Ok(_)) = sink.frame().await {
+                sleep(each).await;
+            }
+        });
+        let passing = pass(source, 4 << 30, to);
+        let _ = timeout(Duration::from_secs(600), passing).await;
+        let took = begun.elapsed().as_secs();
+        sending.abort();
+        taking.abort();
+        took
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_trickles_is_cut_off_on_either_side() {
+        assert_eq!(passed_on(1, Duration::ZERO).await, 30, "the other provider");
+        assert_eq!(passed_on(500, Duration::ZERO).await, 30, "and a little faster");
+        assert!(
+            passed_on(100_000, Duration::from_secs(240)).await < 600,
+            "the device"
+        );
+        // Slow, and fast enough.
+        assert_eq!(passed_on(1_000, Duration::ZERO).await, 600);
+        assert_eq!(passed_on(16_384, Duration::from_secs(20)).await, 600);
+    }
 }

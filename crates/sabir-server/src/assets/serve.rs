@@ -23,8 +23,6 @@ use crate::http::{PeerIdentity, last_segment};
 pub(super) const PEER_ROUTE: &str = "/mimi/v1/asset/{assetId}";
 /// Read and sent at a time.
 const BLOCK: usize = 64 * 1024;
-/// How long the other end may take nothing.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The URL of an asset of ours.
 pub(super) fn url(domain: &Domain, id: &AssetId) -> String {
@@ -73,7 +71,7 @@ pub(super) async fn ours(
         first: 0,
         last: length.saturating_sub(1),
     };
-    let (feeder, body) = fed(shared.stopping(), PATIENCE);
+    let (feeder, body) = fed(shared.stopping(), assets.pace());
     tokio::spawn(async move {
         let _place = place;
         if let Err(error) = send(file, part.unwrap_or(whole), feeder).await {

@@ -1,12 +1,13 @@
 use std::io::{self, ErrorKind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame};
 use tokio::sync::{mpsc, watch};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
+
+use super::pace::Pace;
 
 /// Blocks that wait to be taken.
 const AHEAD: usize = 2;
@@ -29,16 +30,16 @@ enum Block {
 pub(super) struct Feeder {
     blocks: mpsc::Sender<Block>,
     stop: watch::Receiver<bool>,
-    patience: Duration,
+    pace: Pace,
 }
 
-/// A body and its feeder, which waits for `patience` for the other end to take a block.
-pub(super) fn fed(stop: watch::Receiver<bool>, patience: Duration) -> (Feeder, Fed) {
+/// A body and its feeder, which gives up where the other end takes less than `pace`.
+pub(super) fn fed(stop: watch::Receiver<bool>, pace: Pace) -> (Feeder, Fed) {
     let (sender, blocks) = mpsc::channel(AHEAD);
     let feeder = Feeder {
         blocks: sender,
         stop,
-        patience,
+        pace,
     };
     (feeder, Fed { blocks, ended: false })
 }
@@ -46,17 +47,27 @@ pub(super) fn fed(stop: watch::Receiver<bool>, patience: Duration) -> (Feeder, F
 impl Feeder {
     /// Hands a block over; false when there is nobody any more who takes it.
     pub(super) async fn feed(&mut self, bytes: Bytes) -> bool {
-        self.send(Block::Bytes(bytes)).await
+        let length = bytes.len();
+        let due = self.pace.due_with(length);
+        let fed = self.send(Block::Bytes(bytes), due).await;
+        self.pace.moved(length);
+        fed
+    }
+
+    /// By when there must be something to feed.
+    pub(super) fn due(&self) -> Instant {
+        self.pace.due()
     }
 
     /// Says that this was all.
     pub(super) async fn end(mut self) {
-        self.send(Block::End).await;
+        let due = self.pace.due();
+        self.send(Block::End, due).await;
     }
 
-    async fn send(&mut self, block: Block) -> bool {
+    async fn send(&mut self, block: Block, due: Instant) -> bool {
         tokio::select! {
-            sent = timeout(self.patience, self.blocks.send(block)) => matches!(sent, Ok(Ok(()))),
+            sent = timeout_at(due, self.blocks.send(block)) => matches!(sent, Ok(Ok(()))),
             _ = self.stop.wait_for(|stop| *stop) => false,
         }
     }

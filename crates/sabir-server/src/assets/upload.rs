@@ -15,10 +15,12 @@ use sabir_wire::client_api::{
     FinishAssetResponse, path,
 };
 use sabir_wire::codec::{Decode, Encode};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{timeout, timeout_at};
 
 use super::blobs::{Hold, Sealed};
-use super::{Assets, Device, TOO_MANY, serve};
+use super::pace::Pace;
+use super::places::TOO_MANY;
+use super::{Assets, Device, serve};
 use crate::ambient;
 use crate::client::Session;
 use crate::error::Error;
@@ -29,8 +31,6 @@ use crate::server::Shared;
 const ID_BYTES: usize = 18;
 /// Written to disk at a time.
 const BLOCK: usize = 256 * 1024;
-/// Bytes that a body must bring within each time for bodies, so that nobody holds an upload by trickling.
-const LEAST: u64 = 16 * 1024;
 /// One request, however much it appends.
 const LONGEST: Duration = Duration::from_secs(3600);
 const HOUR_MS: u64 = 3_600_000;
@@ -106,7 +106,7 @@ pub(super) async fn append(
             return answer(false, received);
         }
         let room = asset.size.saturating_sub(received);
-        let appended = timeout(LONGEST, write(&assets.shared, &hold, request, room)).await;
+        let appended = timeout(LONGEST, write(assets.pace(), &hold, request, room)).await;
         let appended = appended.map_err(|_| Error::BodyTooSlow)??;
         answer(true, received.saturating_add(appended))
     })
@@ -227,7 +227,7 @@ async fn received(assets: &Assets, id: &AssetId) -> Result<u64, Error> {
 }
 
 /// Writes a body of at most `room` bytes behind what is there. What came before a failure stays.
-async fn write(shared: &Shared, hold: &Hold, request: Request, room: u64) -> Result<u64, Error> {
+async fn write(mut pace: Pace, hold: &Hold, request: Request, room: u64) -> Result<u64, Error> {
     let too_large = Error::BodyTooLarge {
         limit: usize::try_from(room).unwrap_or(usize::MAX),
     };
@@ -236,19 +236,12 @@ async fn write(shared: &Shared, hold: &Hold, request: Request, room: u64) -> Res
     if declared.is_some_and(|declared| declared > room) {
         return Err(too_large);
     }
-    let patience = Duration::from_secs(shared.config.settings.timeouts.body_seconds);
     let mut body = request.into_body();
     let mut file = hold.append().map_err(serve::disk)?;
     let mut block = BytesMut::new();
     let (mut taken, mut outcome) = (0_u64, Ok(()));
-    let deadline = || {
-        Instant::now()
-            .checked_add(patience)
-            .ok_or(Error::Internal("body timeout"))
-    };
-    let (mut due, mut enough) = (deadline()?, LEAST);
     loop {
-        let frame = match timeout_at(due, body.frame()).await {
+        let frame = match timeout_at(pace.due(), body.frame()).await {
             Ok(Some(Ok(frame))) => frame,
             Ok(None) => break,
             Ok(Some(Err(_))) => {
@@ -268,9 +261,7 @@ async fn write(shared: &Shared, hold: &Hold, request: Request, room: u64) -> Res
             outcome = Err(too_large);
             break;
         }
-        if taken >= enough {
-            (due, enough) = (deadline()?, taken.saturating_add(LEAST));
-        }
+        pace.moved(data.len());
         block.extend_from_slice(&data);
         if block.len() >= BLOCK {
             file = write_block(file, block.split()).await?;
