@@ -35,12 +35,10 @@ pub(super) fn begin(connection: &Connection, command: &BeginAsset) -> Result<Beg
     if asset(connection, id)?.is_some() {
         return Ok(BeginAssetOutcome::IdTaken);
     }
-    let sql = "SELECT count(*) FROM assets WHERE owner = ?1";
-    let count = find(connection, sql, [owner], |row| number(row, 0))?;
-    if count.unwrap_or(0) >= *most {
+    let (files, used) = totals(connection, owner)?;
+    if files >= *most {
         return Ok(BeginAssetOutcome::TooMany);
     }
-    let used = bytes(connection, owner)?;
     if used.saturating_add(*size) > *quota {
         return Ok(BeginAssetOutcome::QuotaExceeded { used });
     }
@@ -51,6 +49,9 @@ pub(super) fn begin(connection: &Connection, command: &BeginAsset) -> Result<Beg
         sql,
         params![id, owner, int(*size), hash, int(*now), int(*expires_at)],
     )?;
+    let sql = "INSERT INTO asset_owners (owner, files, bytes) VALUES (?1, 1, ?2)
+        ON CONFLICT (owner) DO UPDATE SET files = files + 1, bytes = bytes + excluded.bytes";
+    execute(connection, sql, params![owner, int(*size)])?;
     Ok(BeginAssetOutcome::Begun(Asset {
         id: id.clone(),
         owner: owner.clone(),
@@ -85,9 +86,16 @@ pub(super) fn give_up(connection: &Connection, command: &GiveUpAsset) -> Result<
 pub(super) fn forget(connection: &Connection, command: &DropAssets) -> Result<u64, Fail> {
     let mut gone = 0_u64;
     for id in &command.ids {
-        let sql = "DELETE FROM assets WHERE id = ?1 AND expires_at <= ?2";
-        let rows = execute(connection, sql, params![id, int(command.now)])?;
-        gone = gone.saturating_add(rows as u64);
+        let sql = "DELETE FROM assets WHERE id = ?1 AND expires_at <= ?2 RETURNING owner, size";
+        let dropped: Option<(String, i64)> = find(connection, sql, params![id, int(command.now)], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?;
+        let Some((owner, size)) = dropped else { continue };
+        let sql = "UPDATE asset_owners SET files = files - 1, bytes = bytes - ?2 WHERE owner = ?1";
+        execute(connection, sql, params![owner, size])?;
+        let sql = "DELETE FROM asset_owners WHERE owner = ?1 AND files = 0";
+        execute(connection, sql, [owner])?;
+        gone = gone.saturating_add(1);
     }
     Ok(gone)
 }
@@ -98,8 +106,16 @@ pub(super) fn asset(connection: &Connection, id: &str) -> Result<Option<Asset>, 
 }
 
 pub(super) fn bytes(connection: &Connection, owner: &str) -> Result<u64, Fail> {
-    let sql = "SELECT coalesce(sum(size), 0) FROM assets WHERE owner = ?1";
-    Ok(find(connection, sql, [owner], |row| number(row, 0))?.unwrap_or(0))
+    Ok(totals(connection, owner)?.1)
+}
+
+/// Files of an owner, and their bytes.
+fn totals(connection: &Connection, owner: &str) -> Result<(u64, u64), Fail> {
+    let sql = "SELECT files, bytes FROM asset_owners WHERE owner = ?1";
+    let totals = find(connection, sql, [owner], |row| {
+        Ok((number(row, 0)?, number(row, 1)?))
+    })?;
+    Ok(totals.unwrap_or_default())
 }
 
 pub(super) fn expired(connection: &Connection, now: u64, most: usize) -> Result<Vec<String>, Fail> {

@@ -23,6 +23,9 @@ const MIGRATIONS: &[Migration] = &[
     Migration {
         sql: include_str!("schema_3.sql"),
     },
+    Migration {
+        sql: include_str!("schema_4.sql"),
+    },
 ];
 
 /// Brings the database to the newest version, each step in a transaction of its own.
