@@ -17,6 +17,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use sabir_wire::protocol::MAX_NOTIFY;
 use sabir_wire::uri::Domain;
 
 pub use error::ConfigError;
@@ -75,7 +76,8 @@ settings! {
         pub streams_per_connection: u32 = 128,
         /// Size of all header fields of one request, in bytes.
         pub header_bytes: u32 = 16_384,
-        /// Size of a request's body, in bytes; endpoints with small requests take less.
+        /// Size of a request's body, in bytes; endpoints with small requests take less. This and the two below are at
+        /// least 16777216, which other providers may have to send in one request.
         pub body_bytes: usize = 16 * 1024 * 1024,
         /// Memory for the bodies of all requests together, in bytes; above it requests are answered 503.
         pub body_memory_bytes: usize = 512 * 1024 * 1024,
@@ -216,12 +218,6 @@ impl Config {
         for (key, value) in [
             ("limits.connections", settings.limits.connections),
             ("limits.connections_per_ip", settings.limits.connections_per_ip),
-            ("limits.body_bytes", settings.limits.body_bytes),
-            ("limits.body_memory_bytes", settings.limits.body_memory_bytes),
-            (
-                "limits.body_memory_bytes_per_ip",
-                settings.limits.body_memory_bytes_per_ip,
-            ),
             ("limits.response_bytes", settings.limits.response_bytes),
             ("limits.stream_queue", settings.limits.stream_queue),
             ("limits.store_queue", settings.limits.store_queue),
@@ -229,6 +225,20 @@ impl Config {
         ] {
             if value == 0 {
                 return Err(ConfigError::Zero(key));
+            }
+        }
+        for (key, value) in [
+            ("limits.body_bytes", settings.limits.body_bytes),
+            ("limits.body_memory_bytes", settings.limits.body_memory_bytes),
+            (
+                "limits.body_memory_bytes_per_ip",
+                settings.limits.body_memory_bytes_per_ip,
+            ),
+        ] {
+            // A hub repeats a batch that is refused for weeks, and nothing behind it in the room comes through.
+            if value < MAX_NOTIFY {
+                let least = MAX_NOTIFY;
+                return Err(ConfigError::TooLow { key, least });
             }
         }
         let base = settings.data_dir.clone();

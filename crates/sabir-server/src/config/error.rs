@@ -39,6 +39,16 @@ pub enum ConfigError {
     /// A bound that would refuse everything.
     #[error("`{0}` must not be 0")]
     Zero(&'static str),
+    /// A bound below what another provider may have to send in one request, which would never get through.
+    #[error(
+        "`{key}` must be at least {least}: a smaller one would refuse what rooms of other providers need"
+    )]
+    TooLow {
+        /// The key.
+        key: &'static str,
+        /// The smallest value, in bytes.
+        least: usize,
+    },
 }
 
 fn hint(nearest: Option<&String>) -> String {

@@ -6,6 +6,8 @@
     reason = "tests"
 )]
 
+use sabir_wire::protocol::MAX_NOTIFY;
+
 use super::{Config, ConfigError, Settings, Trust, example};
 
 #[test]
@@ -91,6 +93,17 @@ fn bad_values_are_refused() {
         refused("domain = \"a.example\"\n[limits]\nconnections = 0"),
         ConfigError::Zero("limits.connections")
     ));
+    for key in ["body_bytes", "body_memory_bytes", "body_memory_bytes_per_ip"] {
+        let with = |value: usize| format!("domain = \"a.example\"\n[limits]\n{key} = {value}");
+        let error = refused(&with(MAX_NOTIFY - 1));
+        assert_eq!(
+            error.to_string(),
+            format!(
+                "`limits.{key}` must be at least 16777216: a smaller one would refuse what rooms of other providers need"
+            )
+        );
+        Config::parse(&with(MAX_NOTIFY)).unwrap();
+    }
     assert!(matches!(
         refused(
             "domain = \"a.example\"\n[peers]\nresolve = { \"B\" = \"127.0.0.1:1\", \"x y\" = \"127.0.0.1:1\" }"
