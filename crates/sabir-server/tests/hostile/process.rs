@@ -28,6 +28,8 @@ const MOST_MB: u64 = 2 * BODIES_MB + 72;
 /// Requests of each row at once, over so many connections.
 const AT_ONCE: usize = 1_000;
 const CONNECTIONS: usize = 8;
+/// Longest time for all of one attack.
+const PHASE: Duration = Duration::from_secs(60);
 
 struct Sabird {
     child: Child,
@@ -105,6 +107,12 @@ impl Drop for Sabird {
     }
 }
 
+/// The whole of a phase within its time.
+async fn within<T>(phase: &str, work: impl Future<Output = T>) -> T {
+    let done = tokio::time::timeout(PHASE, work).await;
+    done.unwrap_or_else(|_| panic!("{phase} takes longer than {PHASE:?}"))
+}
+
 /// Somebody with good manners is served, soon.
 async fn serves(device: &Online, phase: &str) {
     let begun = Instant::now();
@@ -162,10 +170,7 @@ async fn a_thousand(
     }
     let mut statuses = std::collections::BTreeMap::new();
     for answer in answers {
-        let status = tokio::time::timeout(PATIENCE, answer)
-            .await
-            .expect("every one is answered")
-            .unwrap();
+        let status = answer.await.expect("every one is answered");
         *statuses.entry(status).or_default() += 1;
     }
     statuses
@@ -215,7 +220,7 @@ async fn memory_stays_within_its_bound_whatever_comes() {
             };
             connections.push(Connection::open(trust, "a.example", sabird.address).await);
         }
-        let statuses = a_thousand(row, &connections, &device).await;
+        let statuses = within(&row.name(), a_thousand(row, &connections, &device)).await;
         assert_eq!(statuses.values().sum::<usize>(), AT_ONCE);
         let strange: Vec<_> = statuses
             .keys()
@@ -247,17 +252,16 @@ async fn memory_stays_within_its_bound_whatever_comes() {
     tokio::time::sleep(Duration::from_millis(500)).await;
     serves(&device, "the first heavy bodies").await;
     let (mut slow, mut refused) = (0, 0);
-    for answer in answers {
-        match tokio::time::timeout(PATIENCE, answer)
-            .await
-            .expect("cut off")
-            .unwrap()
-        {
-            408 => slow += 1,
-            503 => refused += 1,
-            other => panic!("{other}"),
+    let cut_off = async {
+        for answer in answers {
+            match answer.await.unwrap() {
+                408 => slow += 1,
+                503 => refused += 1,
+                other => panic!("{other}"),
+            }
         }
-    }
+    };
+    within("heavy bodies", cut_off).await;
     let peak = sabird.peak_mb();
     eprintln!(
         "512 bodies of 1 MB that never end: {peak} MB, {slow} cut off as slow, {refused} refused, {:?}",
@@ -272,18 +276,15 @@ async fn memory_stays_within_its_bound_whatever_comes() {
     // As many connections as one address may have, and some more.
     let mut open = Vec::new();
     let mut closed = 0;
-    for _ in 0..280 {
-        match tokio::time::timeout(
-            PATIENCE,
-            Connection::try_open(town.device_tls(), "a.example", sabird.address),
-        )
-        .await
-        .unwrap()
-        {
-            Some(connection) => open.push(connection),
-            None => closed += 1,
+    let opening = async {
+        for _ in 0..280 {
+            match Connection::try_open(town.device_tls(), "a.example", sabird.address).await {
+                Some(connection) => open.push(connection),
+                None => closed += 1,
+            }
         }
-    }
+    };
+    within("connections", opening).await;
     let peak = sabird.peak_mb();
     eprintln!(
         "{} connections of one address, {closed} refused: {peak} MB",
@@ -296,9 +297,12 @@ async fn memory_stays_within_its_bound_whatever_comes() {
 
     // Streams that are reset at once.
     let mut taken = 0;
-    for _ in 0..10 {
-        taken += reset_rapidly(&town, sabird.address).await;
-    }
+    let resetting = async {
+        for _ in 0..10 {
+            taken += reset_rapidly(&town, sabird.address).await;
+        }
+    };
+    within("resets", resetting).await;
     let peak = sabird.peak_mb();
     eprintln!("{taken} streams reset at once on 10 connections: {peak} MB");
     assert!(peak < MOST_MB, "{peak} MB");

@@ -146,9 +146,7 @@ impl World {
 
     pub(crate) async fn settled(&self) {
         for provider in [&self.a, &self.b] {
-            while provider.shared.store.outbox_next_due().unwrap().is_some() {
-                tokio::time::sleep(std::time::Duration::from_millis(2)).await;
-            }
+            provider.settled().await;
         }
     }
 

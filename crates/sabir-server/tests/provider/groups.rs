@@ -1,12 +1,13 @@
 //! A group whose people are at three providers.
 
-use sabir_core::conversation::{ConversationEvent, Intent, Out};
+use sabir_core::conversation::{ConversationEvent, Intent, Out, RequestKind};
 use sabir_core::room::{ADMIN, MEMBER};
 use sabir_wire::client_api::path;
 use sabir_wire::codec::{Decode, Encode};
+use sabir_wire::mls::MlsMessage;
 use sabir_wire::protocol::{
     GroupInfoOutcome, GroupInfoResponse, SubmitMessageRequest, SubmitMessageResponse, UpdateOutcome,
-    UpdateRequest, UpdateRoomResponse,
+    UpdateRoomResponse,
 };
 
 use crate::support::entry::group_info;
@@ -17,6 +18,16 @@ use crate::support::town::Town;
 fn size(talker: &Talker) -> usize {
     let conversation = talker.conversation.as_ref();
     conversation.map_or(0, |conversation| conversation.devices().len())
+}
+
+/// As good a message as this one, for all that a hub can tell.
+fn another(message: &SubmitMessageRequest) -> SubmitMessageRequest {
+    let mut another = message.clone();
+    let MlsMessage::Private(private) = &mut another.app_message else {
+        panic!("an application message")
+    };
+    private.ciphertext[0] ^= 1;
+    another
 }
 
 async fn wish(talker: &mut Talker, intent: Intent) {
@@ -73,6 +84,8 @@ async fn anybody_who_may_adds_people_of_any_provider() {
     bob.listen_until(|bob| bob.done() > before).await;
     let again = SubmitMessageRequest::from_bytes(&late.body).unwrap();
     let submit = format!("{}{segment}", path::SUBMIT_MESSAGE);
+    let answer: SubmitMessageResponse = bob.online.post(&submit, &another(&again).to_bytes()).await.read();
+    assert_eq!(answer, SubmitMessageResponse::NotAllowed);
     let info = format!("{}{segment}", path::GROUP_INFO);
     let (body, _) = group_info(&bob.online);
     let answer: GroupInfoResponse = bob.online.post(&info, &body).await.read();
@@ -104,25 +117,31 @@ async fn anybody_who_may_adds_people_of_any_provider() {
     let (body, _) = group_info(&carol.online);
     let answer: GroupInfoResponse = carol.online.post(&info, &body).await.read();
     assert_eq!(answer.outcome, GroupInfoOutcome::NotAuthorized);
+    // Of this epoch, so that it is refused for who sends it and for nothing else.
+    alice.say("four");
+    let four = alice.next_request().unwrap();
     let request = SubmitMessageRequest {
         sending_uri: carol_s,
-        ..again
+        ..another(&SubmitMessageRequest::from_bytes(&four.body).unwrap())
     };
     let answer: SubmitMessageResponse = carol.online.post(&submit, &request.to_bytes()).await.read();
-    assert!(
-        !matches!(answer, SubmitMessageResponse::Accepted { .. }),
-        "{answer:?}"
-    );
+    assert_eq!(answer, SubmitMessageResponse::NotAllowed);
+    alice.flush().await;
 
-    // Somebody else's departure in one's own name is not taken either.
+    // Nor somebody else's commit.
     let update = format!("{}{segment}", path::UPDATE);
-    let stale = bob.last_update.take().unwrap();
-    assert!(UpdateRequest::from_bytes(&stale).is_ok());
-    let answer: UpdateRoomResponse = carol.online.post(&update, &stale).await.read();
-    assert!(
-        !matches!(answer.outcome, UpdateOutcome::Success { .. }),
-        "{answer:?}"
-    );
+    alice.intend(Intent::Rename {
+        name: "one".to_owned(),
+    });
+    let rename = alice.next_request().unwrap();
+    assert_eq!(rename.kind, RequestKind::Update);
+    let answer: UpdateRoomResponse = carol.online.post(&update, &rename.body).await.read();
+    assert_eq!(answer.outcome, UpdateOutcome::NotAllowed, "{answer:?}");
+    // All that was wrong with either was who sent it.
+    let before = alice.done();
+    alice.flush().await;
+    alice.listen_until(|alice| alice.done() > before).await;
+    assert_eq!(alice.texts().last().map(String::as_str), Some("four"));
     for provider in [a, b, c] {
         provider.stop().await;
     }

@@ -5,7 +5,6 @@ use sabir_core::conversation::Intent;
 use sabir_core::room::MEMBER;
 use sabir_wire::uri::RoomUri;
 
-use crate::support::PATIENCE;
 use crate::support::person::{Online, Person};
 use crate::support::scene::talker;
 use crate::support::talker::Talker;
@@ -36,15 +35,6 @@ async fn gather(owner: &mut Talker, name: &str, people: &[&Online]) -> RoomUri {
         })
         .await;
     room
-}
-
-async fn delivered(hub: &Running) {
-    let empty = async {
-        while hub.shared.store.outbox_next_due().unwrap().is_some() {
-            tokio::time::sleep(std::time::Duration::from_millis(2)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, empty).await.expect("settles");
 }
 
 /// Text that does not compress and is found by its ciphertext's bytes.
@@ -91,7 +81,7 @@ async fn stored_per_message(count_of_devices: usize) -> usize {
     }
     let devices: Vec<&Online> = people.iter().collect();
     let room = gather(&mut owner, "once", &devices).await;
-    delivered(&a).await;
+    a.settled().await;
     // The log is written back into the database when it is closed.
     a.stop().await;
     b.stop().await;
@@ -103,7 +93,7 @@ async fn stored_per_message(count_of_devices: usize) -> usize {
         owner.say(&line(number, LENGTH));
         owner.flush().await;
     }
-    delivered(&a).await;
+    a.settled().await;
     let mut ciphertexts = Vec::new();
     for provider in [&a, &b] {
         let log = provider.shared.store.room_log(room.as_str(), 0, 1000).unwrap();
@@ -200,13 +190,13 @@ async fn what_goes_to_a_provider_does_not_grow_with_its_members() {
         }
         let mut owner = talker(&town, &a, &format!("owner-{name}"), &all).await;
         gather(&mut owner, name, &people).await;
-        delivered(&a).await;
+        a.settled().await;
         let before = fanned_out(&town);
         for number in 0..MESSAGES {
             owner.say(&line(number, 300));
             owner.flush().await;
             // One by one, so that each is a request of its own.
-            delivered(&a).await;
+            a.settled().await;
         }
         let after = fanned_out(&town);
         let bytes: Vec<usize> = before

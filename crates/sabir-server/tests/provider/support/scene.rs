@@ -1,11 +1,9 @@
 use std::sync::Arc;
-use std::time::Duration;
 
 use sabir_core::conversation::{Request, RequestKind};
 use sabir_store::MemoryStore;
 use sabir_wire::uri::RoomUri;
 
-use super::PATIENCE;
 use super::connection::{Answer, Connection};
 use super::person::Person;
 use super::talker::Talker;
@@ -82,12 +80,7 @@ impl Scene {
 
     /// Waits until nothing is in the hub's outbox.
     pub(crate) async fn settled(&self) {
-        let empty = async {
-            while self.a.shared.store.outbox_next_due().unwrap().is_some() {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        };
-        tokio::time::timeout(PATIENCE, empty).await.expect("settles");
+        self.a.settled().await;
     }
 
     /// A connection to a.example with a certificate of this name.

@@ -29,8 +29,6 @@ pub(crate) struct Talker {
     /// Every row this device ever held.
     pub(crate) held: Vec<Vec<u8>>,
     sent: u128,
-    /// The last update that was sent.
-    pub(crate) last_update: Option<Vec<u8>>,
 }
 
 impl Talker {
@@ -62,7 +60,6 @@ impl Talker {
             cursor: 0,
             held: Vec::new(),
             sent: 0,
-            last_update: None,
         }
     }
 
@@ -182,9 +179,6 @@ impl Talker {
         loop {
             while let Some(request) = self.next_request() {
                 let path = self.path(&request);
-                if request.kind == RequestKind::Update {
-                    self.last_update = Some(request.body.clone());
-                }
                 let answer = self.online.post(&path, &request.body).await;
                 self.take_answer(&request, &answer);
             }

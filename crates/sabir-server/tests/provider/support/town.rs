@@ -3,6 +3,7 @@ use std::fs;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
@@ -252,6 +253,16 @@ impl Running {
             panic!("{answer:?}")
         };
         serde_json::from_value::<Invite>(value).unwrap().token
+    }
+
+    /// Waits until nothing is in its outbox.
+    pub(crate) async fn settled(&self) {
+        let empty = async {
+            while self.shared.store.outbox_next_due().unwrap().is_some() {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, empty).await.expect("settles");
     }
 
     /// Stops it gracefully and waits until it is gone.
