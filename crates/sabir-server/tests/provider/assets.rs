@@ -377,3 +377,22 @@ async fn a_provider_passes_on_what_another_one_stores() {
     drop((peer, stranger));
     scene.stop().await;
 }
+
+#[tokio::test]
+async fn a_file_larger_than_a_provider_passes_on_is_forbidden() {
+    let town = Town::new(&["a.example", "b.example"]);
+    let a = town.start("a.example").await;
+    let b = town
+        .start_with("b.example", "[limits]\nblob_bytes = 1000\n")
+        .await;
+    let (alice, bob) = (online(&town, &a, "alice").await, online(&town, &b, "bob").await);
+    for (length, range) in [(1001, None), (1001, Some("bytes=1000-"))] {
+        let url = put(&alice, &bytes(length)).await.to_string();
+        let answer = fetch(&bob, &url, range).await;
+        assert_eq!(answer.api_error(), ApiErrorCode::FORBIDDEN, "{range:?}");
+    }
+    let url = put(&alice, &bytes(1000)).await.to_string();
+    assert_eq!(fetch(&bob, &url, None).await.status, 200);
+    a.stop().await;
+    b.stop().await;
+}
