@@ -139,10 +139,12 @@ async fn measure(town: &Town, plan: Plan) -> Result<Figures, TownError> {
     let warm = volley::fire(town, &plan, &mut scenes, volley::Clock::None, plan.warm_up).await?;
     let each = match plan.window {
         // For a speed half as high again as that of the warm-up: the first sender that runs out ends the clock.
-        Some(_) => {
+        Some(window) => {
             let sent = warm.sent.saturating_mul(3) / plan.senders.saturating_mul(2).max(1);
             let times = plan.time.as_millis().div_ceil(warm.took.as_millis().max(1));
-            sent.saturating_mul(usize::try_from(times).unwrap_or(usize::MAX))
+            let enough = sent.saturating_mul(usize::try_from(times).unwrap_or(usize::MAX));
+            // Nobody may be done before anything has arrived, however slow the warm-up was: so more than the windows hold.
+            enough.max(window.saturating_mul(plan.senders).saturating_mul(2))
         }
         None => usize::try_from(plan.time.as_millis() * u128::from(PACE) / 1000).unwrap_or(usize::MAX),
     };
