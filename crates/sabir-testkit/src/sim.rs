@@ -82,16 +82,28 @@ pub struct Outcome {
 /// Where the world cannot even be made.
 #[must_use]
 pub fn run(seed: u64, bug: Option<Bug>, aloud: bool) -> Outcome {
+    begin(Plan::of(seed), seed, bug, aloud)
+}
+
+/// Lives through a world in which one of three providers is down for a week, while people go on.
+///
+/// # Panics
+/// Where the world cannot even be made.
+#[must_use]
+pub fn week(seed: u64, bug: Option<Bug>, aloud: bool) -> Outcome {
+    begin(Plan::week(seed), seed, bug, aloud)
+}
+
+fn begin(plan: Plan, seed: u64, bug: Option<Bug>, aloud: bool) -> Outcome {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
         .build()
         .expect("a runtime");
-    runtime.block_on(world(seed, bug, aloud))
+    runtime.block_on(world(plan, seed, bug, aloud))
 }
 
-async fn world(seed: u64, bug: Option<Bug>, aloud: bool) -> Outcome {
-    let plan = Plan::of(seed);
+async fn world(plan: Plan, seed: u64, bug: Option<Bug>, aloud: bool) -> Outcome {
     let world = World::new(seed, &plan, bug, aloud);
     world.say("seed", &format!("{seed}: {plan:?}"));
     plan::settle(&world, &plan).await;
@@ -130,7 +142,10 @@ async fn story(world: Arc<World>, plan: Plan) {
     tokio::select! {
         biased;
         () = plan::befall(Arc::clone(&world), plan) => {}
-        () = plan::live(Arc::clone(&world), plan) => {}
+        ((), ()) = async { tokio::join!(
+            plan::live(Arc::clone(&world), plan),
+            plan::fail_for_long(Arc::clone(&world), plan),
+        ) } => {}
     }
     world.say("peace", "links are whole, nobody dies any more");
     let calm = Weather {

@@ -43,6 +43,23 @@ fn the_same_seed_is_the_same_story() {
     }
 }
 
+/// What was accepted meanwhile is served in order when it is back, and its own people's words go out.
+#[test]
+fn a_provider_that_was_down_for_a_week_is_served_in_order() {
+    let mut held_up = 0;
+    for seed in 0..2 {
+        let outcome = sim::week(seed, None, false);
+        assert_eq!(outcome.wrong, None, "seed {seed}");
+        assert!(outcome.lasted.as_secs() > 7 * 24 * 3600, "seed {seed}");
+        let back = |line: &&String| line.contains("c.example") && line.ends_with("is back");
+        assert_eq!(outcome.story.iter().filter(back).count(), 1, "seed {seed}");
+        held_up += outcome.entries;
+    }
+    assert!(held_up > 50, "{held_up} entries");
+    let found = |bug| (0..2).any(|seed| sim::week(seed, Some(bug), false).wrong.is_some());
+    assert!(found(sim::Bug::OutboxSkips));
+}
+
 /// What seeds beyond those of every run have found. Who leaves and is let in again took itself for departed and waited
 /// for its own going, without a pause (259, 874, 2513); who leaves was not shown what was accepted before (1187). Who came
 /// back after an accepted commit whose echo was withheld asked for the same key packages again, which were used up (3168).

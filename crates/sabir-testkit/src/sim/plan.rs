@@ -32,6 +32,8 @@ pub(super) struct Plan {
     pub(super) cheat: Option<Cheat>,
     /// People with two devices, of a thousand.
     pub(super) second_devices: u64,
+    /// For how long the last provider is down from soon after the beginning.
+    pub(super) outage: Duration,
 }
 
 impl Plan {
@@ -82,6 +84,26 @@ impl Plan {
                 _ => None,
             },
             second_devices: *fate.one_of(&[0, 0, 300]).unwrap(),
+            outage: Duration::ZERO,
+        }
+    }
+
+    /// Three providers with two people each, the last one down for a week, and nothing else that befalls anybody.
+    pub(super) fn week(seed: u64) -> Self {
+        Self {
+            providers: 3,
+            people: 6,
+            deeds: 60,
+            leisure: 5 * 3_600_000,
+            weather: Weather {
+                latency: 20,
+                ..Weather::default()
+            },
+            blows: 0,
+            group_deeds: Fate::new(seed, "week").between(300, 900),
+            cheat: None,
+            second_devices: 0,
+            outage: Duration::from_secs(7 * 24 * 3600),
         }
     }
 }
@@ -200,6 +222,21 @@ fn group_deed(world: &World, fate: &Fate, client: &Arc<Client>, clients: &[Arc<C
     if let Err(fault) = done {
         world.say(&client.name, &format!("cannot do that: {fault:?}"));
     }
+}
+
+/// The last provider goes down and comes back.
+pub(super) async fn fail_for_long(world: Arc<World>, plan: Plan) {
+    if plan.outage.is_zero() {
+        return;
+    }
+    // Some rooms there are by then.
+    sleep(Duration::from_secs(12 * 3600)).await;
+    let (domain, provider) = world.providers.last_key_value().unwrap();
+    world.say(domain.as_str(), &format!("is down for {:?}", plan.outage));
+    provider.kill();
+    sleep(plan.outage).await;
+    world.say(domain.as_str(), "is back");
+    provider.boot(&world);
 }
 
 /// What befalls processes and links.
