@@ -214,9 +214,7 @@ impl Outbox {
     fn due(&mut self, due: Vec<Due>) {
         for Due { room, follower, .. } in due {
             let key = (room, follower);
-            if !self.in_flight.contains(&key) {
-                self.lines.push(key);
-            }
+            self.hinted(key);
         }
     }
 
@@ -266,8 +264,11 @@ impl Outbox {
                 match delivered {
                     Delivered::Accepted => {}
                     Delivered::Unacknowledged => self.look_within(now.saturating_add(AGAIN_MS), now),
-                    // It was put off; when to, the store knows.
-                    Delivered::Answered | Delivered::Unreachable => self.look_when_next(now),
+                    // It was put off; when to, the store knows. That time may have come, or not be written down.
+                    Delivered::Answered | Delivered::Unreachable => {
+                        self.look_within(now.saturating_add(AGAIN_MS), now);
+                        self.look_when_next(now);
+                    }
                 }
             }
             // A bug; which batch it was is not known, so none counts as in flight: followers recognise a repetition.

@@ -102,7 +102,11 @@ impl From<ConversationError> for ClientError {
             ConversationError::Closed(reason) => Self::Closed(reason),
             ConversationError::NotAllowed(reason) => Self::Denied(reason),
             ConversationError::Refused(reason) => Self::Refused(reason),
-            ConversationError::Stored(reason) | ConversationError::Internal(reason) => Self::Internal(reason),
+            ConversationError::Stored(reason) => {
+                tracing::warn!(reason, "a room's rows cannot be read");
+                Self::Store(StoreError::Damaged("rows"))
+            }
+            ConversationError::Internal(reason) => Self::Internal(reason),
         }
     }
 }

@@ -12,6 +12,8 @@ use crate::account::now;
 use crate::random;
 use crate::store::{Change, KeyPackageRows, Name, StoreError, Tx};
 
+const UNREADABLE: &str = "What this device has of this room cannot be read. What arrives is kept, and waits for a version that can";
+
 /// What goes with an entry into its transaction: the place that it leaves behind it.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Mark {
@@ -66,8 +68,22 @@ impl Keeper {
                 });
                 Ok(())
             }
+            // Nothing of a room is passed over because this program cannot read what it has of it; and other rooms go on.
+            Err(ClientError::Store(StoreError::Damaged(_))) => {
+                self.park(room, entry, mark)?;
+                self.say_unreadable(room)
+            }
             result => result,
         }
+    }
+
+    fn say_unreadable(&mut self, room: &RoomUri) -> Result<(), ClientError> {
+        let last = self.store.transaction("tell alarm", |tx| {
+            alarm(tx, room.as_str(), UNREADABLE)?;
+            tx.last_change()
+        })?;
+        self.published(last);
+        Ok(())
     }
 
     /// Applies what waited for a room. Says which provider's identity is needed now, if one is.

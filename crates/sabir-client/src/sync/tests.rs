@@ -473,3 +473,48 @@ async fn damaged_entries_are_told_and_left_behind() {
             .any(|notice| matches!(&notice.event, Event::Alarm { .. }))
     );
 }
+
+/// Rows of another version, or damaged ones: the room waits whole, and others go on.
+#[tokio::test]
+async fn a_room_that_cannot_be_read_loses_nothing() {
+    let world = World::new();
+    let provider = world.provider("a.example").await;
+    let alice = world.person("alice", &provider).await;
+    let bob = world.person("bob", &provider).await;
+    let carol = world.person("carol", &provider).await;
+    alice.send_text("bob@a.example", "one").await.unwrap();
+    sees(&bob, "alice@a.example", &texts(&["one"])).await;
+    let room = bob.room("alice@a.example").await.unwrap().room;
+    bob.shutdown().await;
+    let write = |change: &dyn Fn(&[u8]) -> Vec<u8>| {
+        let mut store = Store::open(&world.profile("bob"), None).unwrap();
+        let rows = store.read(|tx| tx.rows(&room)).unwrap();
+        let mut changes = sabir_mls::rows::RowChanges::default();
+        for (key, value) in &rows {
+            changes.put(key.clone(), change(value));
+        }
+        store
+            .transaction("change rows", |tx| tx.apply(&room, &changes))
+            .unwrap();
+    };
+    write(&|value| value.iter().map(|byte| !byte).collect());
+    let bob = world.open("bob").await;
+    let mut events = bob.subscribe(Some(0));
+    alice.send_text("bob@a.example", "two").await.unwrap();
+    alice.send_text("bob@a.example", "three").await.unwrap();
+    carol.send_text("bob@a.example", "hi").await.unwrap();
+    sees(&bob, "carol@a.example", &texts(&["hi"])).await;
+    let told = soon(async {
+        loop {
+            if let Event::Alarm { text, .. } = events.next().await.unwrap().event {
+                return text;
+            }
+        }
+    })
+    .await;
+    assert!(told.contains("cannot be read"), "{told}");
+    bob.shutdown().await;
+    write(&|value| value.iter().map(|byte| !byte).collect());
+    let bob = world.open("bob").await;
+    sees(&bob, "alice@a.example", &texts(&["one", "two", "three"])).await;
+}

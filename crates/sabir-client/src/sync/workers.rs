@@ -24,6 +24,8 @@ const ACK_PAUSE: Duration = Duration::from_millis(200);
 /// After the provider refused to sign this device in, or refused a room's request: long enough to be no burden, short
 /// enough that a fault that was mended there is noticed.
 pub(super) const REFUSED_PAUSE: Duration = Duration::from_secs(300);
+/// Providers that are looked for at a time.
+const SOUGHT_AT_ONCE: usize = 8;
 /// Acknowledgements have no body.
 const NO_ANSWER: usize = 1 << 10;
 
@@ -342,7 +344,7 @@ impl Workers {
         }
     }
 
-    /// Looks for the identities that are done without, one after the other, again and again.
+    /// Looks for the identities that are done without, again and again.
     async fn seek(self) {
         loop {
             self.0.missed.notified().await;
@@ -358,9 +360,14 @@ impl Workers {
                 if missed.is_empty() {
                     break;
                 }
-                for domain in missed {
-                    // It was tried before at more leisure.
-                    let _ = timeout(self.0.timing.connect, self.identify_once(&domain)).await;
+                for some in missed.chunks(SOUGHT_AT_ONCE) {
+                    let mut attempts = JoinSet::new();
+                    for domain in some {
+                        let (us, domain) = (self.clone(), domain.clone());
+                        // What it is found by, or not, shows in the next round.
+                        attempts.spawn(async move { us.identify_once(&domain).await.is_ok() });
+                    }
+                    attempts.join_all().await;
                 }
                 let pause = sleep(self.0.timing.longest_wait);
                 tokio::select! {
