@@ -13,36 +13,15 @@ mod town;
 mod world;
 
 use sabir_core::conversation::{ConversationEvent, Intent};
-use sabir_wire::codec::{Decode as _, Encode as _};
-use sabir_wire::protocol::{FanoutBody, FanoutMessage, UpdateOutcome, UpdateRoomResponse};
-use town::{DAY, Town, id};
-
-const FOUR: &[&str] = &["alice@a", "bob@b", "carol@c", "dave@b"];
-const NAMES: &[&str] = &["alice", "bob", "carol", "dave"];
-
-fn rename(town: &mut Town, who: &str, name: &str) {
-    let name = name.to_owned();
-    town.intend(who, id(90), Intent::Rename { name }).unwrap();
-}
-
-fn returns(town: &Town, who: &str) -> usize {
-    let is_return =
-        |event: &&ConversationEvent| matches!(event, ConversationEvent::Rejoined { lost: true, .. });
-    town.clients[who].events.iter().filter(is_return).count()
-}
-
-fn is_commit(entry: &[u8]) -> bool {
-    matches!(
-        FanoutMessage::from_bytes(entry).unwrap().body,
-        FanoutBody::Commit { .. }
-    )
-}
+use sabir_wire::codec::Encode as _;
+use sabir_wire::protocol::{UpdateOutcome, UpdateRoomResponse};
+use town::{DAY, FOUR, NAMES, Town, id, is_commit};
 
 #[test]
 fn whose_accepted_commit_never_comes_back_comes_back_itself() {
     let mut town = Town::new(33, &["alice@a"]);
     town.gather(&["alice@a"]);
-    rename(&mut town, "alice", "alone");
+    town.rename("alice", "alone");
     town.say("alice", "written meanwhile");
     // The hub takes it, and her provider keeps it from her.
     while town.step("alice") {}
@@ -53,7 +32,7 @@ fn whose_accepted_commit_never_comes_back_comes_back_itself() {
     assert_eq!(town.clients["alice"].hers().epoch(), 0, "a minute is no time");
     town.restart();
     town.settle_within(11 * 60_000);
-    assert_eq!(returns(&town, "alice"), 1);
+    assert_eq!(town.returns("alice"), 1);
     assert!(town.clients["alice"].alarms().is_empty());
     assert!(town.clients["alice"].saw(|event| matches!(event, ConversationEvent::IntentDone { .. })));
     assert_eq!(town.clients["alice"].texts(), ["written meanwhile"]);
@@ -63,7 +42,7 @@ fn whose_accepted_commit_never_comes_back_comes_back_itself() {
 #[test]
 fn an_acceptance_that_was_a_lie_holds_nobody_up() {
     let mut town = Town::group(34, FOUR);
-    rename(&mut town, "alice", "a lie");
+    town.rename("alice", "a lie");
     let request = town.draw_up("alice").unwrap();
     let answer = UpdateRoomResponse {
         outcome: UpdateOutcome::Success {
@@ -82,7 +61,7 @@ fn an_acceptance_that_was_a_lie_holds_nobody_up() {
 #[test]
 fn who_was_off_for_a_day_takes_what_waits_and_does_not_come_back_from_outside() {
     let mut town = Town::group(35, FOUR);
-    rename(&mut town, "alice", "one");
+    town.rename("alice", "one");
     let request = town.draw_up("alice").unwrap();
     let answer = town.request("alice", &request);
     town.answer("alice", &request, &answer);
@@ -96,7 +75,7 @@ fn who_was_off_for_a_day_takes_what_waits_and_does_not_come_back_from_outside() 
     assert!(town.draw_up("alice").is_none());
     town.clients.get_mut("alice").unwrap().away = false;
     town.settle();
-    assert_eq!(returns(&town, "alice"), 0);
+    assert_eq!(town.returns("alice"), 0);
     assert_eq!(town.clients["alice"].texts(), ["said meanwhile"]);
     town.agree(NAMES);
 }
@@ -124,18 +103,18 @@ fn a_commit_of_proposals_that_the_log_lacks_is_a_gap_and_nobody_s_fault() {
     }
     town.settle();
     assert_eq!(town.clients["carol"].alarms(), ["Gap { message: 3, group: 3 }"]);
-    assert_eq!(returns(&town, "carol"), 1);
+    assert_eq!(town.returns("carol"), 1);
     town.agree(&["alice", "bob", "carol"]);
 }
 
 #[test]
 fn whose_commits_are_refused_for_what_the_log_lacks_comes_back_itself() {
     let mut town = untold(37, "alice");
-    rename(&mut town, "alice", "one");
+    town.rename("alice", "one");
     let before = town.requests.len();
     town.settle_within(11 * 60_000);
     assert!(town.requests.len() - before < 50, "it asks less and less often");
-    assert_eq!(returns(&town, "alice"), 1);
+    assert_eq!(town.returns("alice"), 1);
     assert_eq!(town.hub().state().metadata.room_name, "one");
     for name in ["bob", "carol"] {
         town.clients.get_mut(name).unwrap().away = false;

@@ -30,21 +30,7 @@ use sabir_wire::protocol::{
     FanoutBody, FanoutMessage, GroupInfoOption, HandshakeBundle, RatchetTreeOption, UpdateRequest,
 };
 use sabir_wire::uri::UserUri;
-use town::{DAY, Town, id};
-
-const FOUR: &[&str] = &["alice@a", "bob@b", "carol@c", "dave@b"];
-const NAMES: &[&str] = &["alice", "bob", "carol", "dave"];
-
-fn rename(town: &mut Town, who: &str, name: &str) {
-    let name = name.to_owned();
-    town.intend(who, id(90), Intent::Rename { name }).unwrap();
-}
-
-fn returns(town: &Town, who: &str) -> usize {
-    let is_return =
-        |event: &&ConversationEvent| matches!(event, ConversationEvent::Rejoined { lost: true, .. });
-    town.clients[who].events.iter().filter(is_return).count()
-}
+use town::{DAY, FOUR, NAMES, Town, id, is_commit};
 
 fn bad_commits(town: &Town, who: &str) -> Vec<Option<UserUri>> {
     let bad = |event: &ConversationEvent| match event {
@@ -52,13 +38,6 @@ fn bad_commits(town: &Town, who: &str) -> Vec<Option<UserUri>> {
         _ => None,
     };
     town.clients[who].events.iter().filter_map(bad).collect()
-}
-
-fn is_commit(entry: &[u8]) -> bool {
-    matches!(
-        FanoutMessage::from_bytes(entry).unwrap().body,
-        FanoutBody::Commit { .. }
-    )
 }
 
 fn harm(message: &mut MlsMessage) {
@@ -72,7 +51,7 @@ fn harm(message: &mut MlsMessage) {
 fn a_gap_is_told_and_mended_and_the_outbox_goes_out_once() {
     let mut town = Town::group(1, FOUR);
     town.clients.get_mut("carol").unwrap().away = true;
-    rename(&mut town, "alice", "one");
+    town.rename("alice", "one");
     town.settle();
     town.say("alice", "carol misses this");
     town.settle();
@@ -89,10 +68,10 @@ fn a_gap_is_told_and_mended_and_the_outbox_goes_out_once() {
         ConversationEvent::Alarm(Alarm::Gap { message: 4, group: 3 })
     )));
     assert!(carol.saw(|event| matches!(event, ConversationEvent::Repairing)));
-    assert_eq!(returns(&town, "carol"), 1);
+    assert_eq!(town.returns("carol"), 1);
     for name in ["alice", "bob", "dave"] {
         assert_eq!(town.clients[name].texts(), ["carol misses this", "still here"]);
-        assert_eq!(returns(&town, name), 0);
+        assert_eq!(town.returns(name), 0);
         assert!(town.clients[name].alarms().is_empty(), "{name}");
     }
     assert_eq!(town.clients["carol"].texts(), ["still here"]);
@@ -116,7 +95,7 @@ fn a_gap_in_a_direct_room_is_mended_too() {
     town.work();
     town.clients.get_mut("bob").unwrap().away = false;
     town.settle();
-    assert_eq!(returns(&town, "bob"), 1);
+    assert_eq!(town.returns("bob"), 1);
     town.agree(&["alice", "bob"]);
     town.say("bob", "three");
     town.settle();
@@ -126,7 +105,7 @@ fn a_gap_in_a_direct_room_is_mended_too() {
 #[test]
 fn whose_copy_of_a_commit_was_spoiled_comes_back_and_others_go_on() {
     let mut town = Town::group(3, FOUR);
-    rename(&mut town, "alice", "one");
+    town.rename("alice", "one");
     let request = town.draw_up("alice").unwrap();
     let answer = town.request("alice", &request);
     town.answer("alice", &request, &answer);
@@ -139,10 +118,10 @@ fn whose_copy_of_a_commit_was_spoiled_comes_back_and_others_go_on() {
     carol.inbox.push_front(entry.to_bytes());
     town.settle();
     assert_eq!(bad_commits(&town, "carol"), [Some(town.user("alice"))]);
-    assert_eq!(returns(&town, "carol"), 1);
+    assert_eq!(town.returns("carol"), 1);
     for name in ["alice", "bob", "dave"] {
         assert!(town.clients[name].alarms().is_empty(), "{name}");
-        assert_eq!(returns(&town, name), 0);
+        assert_eq!(town.returns(name), 0);
     }
     town.agree(NAMES);
 }
@@ -157,7 +136,7 @@ fn a_commit_that_no_member_can_apply_is_told_with_its_maker_and_all_come_back() 
     };
     town.intend("alice", id(1), admin).unwrap();
     town.settle();
-    rename(&mut town, "bob", "harm");
+    town.rename("bob", "harm");
     let request = town.draw_up("bob").unwrap();
     let mut update = UpdateRequest::from_bytes(&request.body).unwrap();
     let HandshakeBundle::Commit { message, .. } = &mut update.bundle else {
@@ -176,7 +155,7 @@ fn a_commit_that_no_member_can_apply_is_told_with_its_maker_and_all_come_back() 
     town.settle_within(10 * 60_000);
     for name in ["alice", "carol", "dave"] {
         assert_eq!(bad_commits(&town, name), [Some(bob.clone())], "{name}");
-        assert_eq!(returns(&town, name), 1, "{name}");
+        assert_eq!(town.returns(name), 1, "{name}");
     }
     town.agree(NAMES);
     town.say("alice", "back");
@@ -259,10 +238,10 @@ fn one_victim_of_a_wrong_path_secret_names_its_maker_and_comes_back_by_itself() 
         assert!(town.clients["carol"].hers().is_repairing());
         town.say("dave", "and on");
         town.settle();
-        assert_eq!(returns(&town, "carol"), 1);
+        assert_eq!(town.returns("carol"), 1);
         for name in ["alice", "bob", "dave"] {
             assert!(town.clients[name].alarms().is_empty(), "{name}");
-            assert_eq!(returns(&town, name), 0, "{name}");
+            assert_eq!(town.returns(name), 0, "{name}");
             let mut texts = town.clients[name].texts();
             texts.sort();
             assert_eq!(texts, ["and on", "before", "still here"], "{name}");
@@ -328,7 +307,7 @@ fn a_return_meets_a_departure_and_the_hub_sees_it_through() {
 
 /// Everybody takes a commit of Alice's, of which one client gets a spoiled copy.
 fn spoil_state(town: &mut Town, who: &str) {
-    rename(town, "alice", &format!("without {who}"));
+    town.rename("alice", &format!("without {who}"));
     assert!(town.step("alice"));
     let inbox = &mut town.clients.get_mut(who).unwrap().inbox;
     let mut entry = FanoutMessage::from_bytes(&inbox.pop_back().unwrap()).unwrap();
@@ -373,7 +352,7 @@ fn an_answer_about_the_way_in_that_does_not_hold_leads_nowhere() {
     // An old one, of an epoch that the client has left behind.
     town.answer("carol", &request, &answer);
     town.settle();
-    assert_eq!(returns(&town, "carol"), 1);
+    assert_eq!(town.returns("carol"), 1);
     town.agree(NAMES);
 }
 
@@ -382,13 +361,13 @@ fn a_return_that_loses_its_race_is_made_again() {
     let mut town = Town::group(21, FOUR);
     spoil_state(&mut town, "carol");
     assert!(town.step("carol"), "the way in");
-    rename(&mut town, "alice", "first");
+    town.rename("alice", "first");
     while town.step("alice") {}
     let request = town.draw_up("carol").unwrap();
     assert_eq!(request.kind, RequestKind::Update);
     town.restart();
     town.settle();
-    assert_eq!(returns(&town, "carol"), 1);
+    assert_eq!(town.returns("carol"), 1);
     town.agree(NAMES);
 }
 
@@ -401,10 +380,10 @@ fn the_echo_of_a_return_may_come_before_its_answer() {
     let answer = town.request("carol", &request);
     town.restart();
     assert!(town.deliver("carol"));
-    assert_eq!(returns(&town, "carol"), 1);
+    assert_eq!(town.returns("carol"), 1);
     town.answer("carol", &request, &answer);
     town.settle();
-    assert_eq!(returns(&town, "carol"), 1);
+    assert_eq!(town.returns("carol"), 1);
     town.agree(NAMES);
 }
 
@@ -476,7 +455,7 @@ fn who_let_somebody_in_by_a_welcome_of_no_use_is_named() {
 fn who_was_removed_while_out_of_step_is_shut_out_and_can_be_added_again() {
     let mut town = Town::group(7, FOUR);
     town.clients.get_mut("carol").unwrap().away = true;
-    rename(&mut town, "alice", "one");
+    town.rename("alice", "one");
     town.settle();
     let carol = town.user("carol");
     town.intend("alice", id(2), Intent::Remove { user: carol })
@@ -551,7 +530,7 @@ fn a_thousand_messages_and_three_commits_are_caught_up_with_in_one_go() {
             while town.deliver("alice") {}
         }
         if part < 3 {
-            rename(&mut town, "alice", &format!("part {part}"));
+            town.rename("alice", &format!("part {part}"));
         }
         town.settle();
     }
@@ -604,7 +583,7 @@ fn the_same_seed_gives_the_same_story() {
         town.settle();
         town.intend("bob", id(1), Intent::Leave).unwrap();
         town.settle();
-        rename(&mut town, "alice", "fewer");
+        town.rename("alice", "fewer");
         town.say("carol", "bye");
         town.settle();
         town.agree(&["alice", "carol", "dave"]);

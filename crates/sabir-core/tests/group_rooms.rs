@@ -23,9 +23,7 @@ use sabir_wire::codec::{Decode as _, Encode as _};
 use sabir_wire::components::{ParticipantListUpdate, UserindexRolePair};
 use sabir_wire::mls::{ComponentId, MlsMessage};
 use sabir_wire::protocol::{FanoutBody, FanoutMessage};
-use town::{Town, id};
-
-const FOUR: &[&str] = &["alice@a", "bob@b", "carol@c", "dave@b"];
+use town::{FOUR, Town, id};
 
 fn done(byte: u8) -> impl Fn(&ConversationEvent) -> bool {
     move |event| matches!(event, ConversationEvent::IntentDone { local_id } if *local_id == id(byte))

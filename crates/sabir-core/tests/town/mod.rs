@@ -31,15 +31,27 @@ use sabir_wire::client_api::CreateRoomRequest;
 use sabir_wire::codec::{Decode as _, Encode as _};
 use sabir_wire::content::MimiContent;
 use sabir_wire::protocol::{
-    FrankingAgentData, GroupInfoRequest, KeyMaterialRequest, SubmitMessageRequest, UpdateRequest,
+    FanoutBody, FanoutMessage, FrankingAgentData, GroupInfoRequest, KeyMaterialRequest, SubmitMessageRequest,
+    UpdateRequest,
 };
 use sabir_wire::uri::{ClientUri, Domain, RoomUri, UserUri};
 
 pub const DAY: u64 = 24 * 3_600_000;
 
+/// People of three providers, and their names.
+pub const FOUR: &[&str] = &["alice@a", "bob@b", "carol@c", "dave@b"];
+pub const NAMES: &[&str] = &["alice", "bob", "carol", "dave"];
+
 /// Local ids of what tests ask for: the same byte sixteen times.
 pub fn id(byte: u8) -> [u8; 16] {
     [byte; 16]
+}
+
+pub fn is_commit(entry: &[u8]) -> bool {
+    matches!(
+        FanoutMessage::from_bytes(entry).unwrap().body,
+        FanoutBody::Commit { .. }
+    )
 }
 
 /// A client with what its shell would keep on disk.
@@ -318,6 +330,18 @@ impl Town {
         self.with(who, |conversation, cx, _, _| {
             Ok(((), conversation.intend(cx, id, intent)?))
         })
+    }
+
+    pub fn rename(&mut self, who: &str, name: &str) {
+        let name = name.to_owned();
+        self.intend(who, id(90), Intent::Rename { name }).unwrap();
+    }
+
+    /// How often a client came back with a gap.
+    pub fn returns(&self, who: &str) -> usize {
+        let is_return =
+            |event: &&ConversationEvent| matches!(event, ConversationEvent::Rejoined { lost: true, .. });
+        self.clients[who].events.iter().filter(is_return).count()
     }
 
     pub fn add(&mut self, who: &str, whom: &str, role: u32) {
