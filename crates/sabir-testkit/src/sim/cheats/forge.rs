@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::http::StatusCode;
 use bytes::Bytes;
+use rand_chacha::ChaCha20Rng;
 use sabir_mls::group::OwnCommit;
 use sabir_mls::identity::{ClientCredential, IdentityKey, Period, ProviderCa};
 use sabir_mls::keys::{SigningKey, sha256};
@@ -82,12 +83,20 @@ impl World {
     }
 
     /// A room of the device that cheats, where it is a member and nothing is the matter.
-    pub(super) fn place_of_mallory(&self) -> Option<(Arc<Client>, PlaceOfMember)> {
+    fn place_of_mallory(&self) -> Option<(Arc<Client>, PlaceOfMember)> {
         let mallory = self.mallory()?;
         let rooms = mallory.member_of();
         let room = self.cheats().fate.one_of(&rooms)?.clone();
         let place = mallory.place_in(&room)?;
         Some((mallory, place))
+    }
+
+    /// Such a room, with a member that departs from what the library lets one do, and what its choices come from.
+    pub(super) fn rogue(&self) -> Option<(Arc<Client>, PlaceOfMember, Rogue, ChaCha20Rng)> {
+        let (mallory, place) = self.place_of_mallory()?;
+        let mut rng = self.cheats().fate.stream();
+        let rogue = Rogue::try_load(&place.rows, &place.group, &mut rng)?;
+        Some((mallory, place, rogue, rng))
     }
 
     /// Exchanges key packages of an answer, where its giver forges.
@@ -172,11 +181,7 @@ impl World {
         if !self.strikes(600) {
             return;
         }
-        let Some((mallory, place)) = self.place_of_mallory() else {
-            return;
-        };
-        let mut rng = self.cheats().fate.stream();
-        let Some(mut rogue) = Rogue::try_load(&place.rows, &place.group, &mut rng) else {
+        let Some((mallory, place, mut rogue, mut rng)) = self.rogue() else {
             return;
         };
         let (way, whom) = {

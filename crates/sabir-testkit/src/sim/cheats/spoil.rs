@@ -12,7 +12,7 @@ use sabir_wire::uri::UserUri;
 
 use super::Cheat;
 use crate::sim::client::Client;
-use crate::sim::rogue::{Rogue, Spoil};
+use crate::sim::rogue::Spoil;
 use crate::sim::world::World;
 
 impl World {
@@ -21,11 +21,7 @@ impl World {
         if !self.strikes(300) {
             return;
         }
-        let Some((mallory, place)) = self.place_of_mallory() else {
-            return;
-        };
-        let mut rng = self.cheats().fate.stream();
-        let Some(mut rogue) = Rogue::try_load(&place.rows, &place.group, &mut rng) else {
+        let Some((mallory, place, mut rogue, _)) = self.rogue() else {
             return;
         };
         let others: Vec<u32> = rogue

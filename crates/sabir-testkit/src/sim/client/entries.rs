@@ -1,6 +1,6 @@
 //! The event stream, entry by entry.
 
-use sabir_core::conversation::{Conversation, ConversationContext};
+use sabir_core::conversation::Conversation;
 use sabir_core::room::RoomKind;
 use sabir_mls::rows::Rows;
 use sabir_wire::client_api::{Event, EventBody};
@@ -226,11 +226,7 @@ impl Client {
         };
         let mut memory = self.lock_memory();
         memory.engines.remove(room);
-        let cx = ConversationContext {
-            device: &self.device,
-            me: &self.user,
-            anchors: &memory.anchors,
-        };
+        let cx = self.context(&memory);
         let mut rng = self.fate.stream();
         let joined = match Conversation::join(cx, room.clone(), rows, bytes, &mut rng).map_err(Fault::from) {
             Ok(joined) => joined,
@@ -242,16 +238,7 @@ impl Client {
             Err(fault) => return Err(fault),
         };
         let mut engine = joined.conversation;
-        let mut step = Step {
-            engine: &mut engine,
-            cx,
-            rng,
-            now: self.now(),
-            ops: Vec::new(),
-            lines: Vec::new(),
-            told: Vec::new(),
-            altered: false,
-        };
+        let mut step = Step::new(&mut engine, cx, self.now(), rng, Vec::new());
         let with = self.other_of(step.engine);
         step.ops.push(Op::Clear(room.clone()));
         step.ops.push(Op::Room {

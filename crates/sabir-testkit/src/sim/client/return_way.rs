@@ -35,11 +35,7 @@ impl Client {
             return self.commit(ops, Vec::new());
         }
         let memory = self.lock_memory();
-        let cx = ConversationContext {
-            device: &self.device,
-            me: &self.user,
-            anchors: &memory.anchors,
-        };
+        let cx = self.context(&memory);
         let mut rng = self.fate.stream();
         let (_, effects) = Conversation::rejoin(cx, room.clone(), self.now(), &mut rng)?;
         drop(memory);
@@ -113,11 +109,7 @@ impl Client {
             return Err(Fault::NoRoom);
         };
         let memory = self.lock_memory();
-        let cx = ConversationContext {
-            device: &self.device,
-            me: &self.user,
-            anchors: &memory.anchors,
-        };
+        let cx = self.context(&memory);
         let mut rng = self.fate.stream();
         let rejoined = call(&mut rejoin, cx, self.now(), &mut rng)?;
         let mut ops: Vec<Op> = mark.take().into_iter().collect();
@@ -136,16 +128,7 @@ impl Client {
             }
             Rejoined::In(joined) => {
                 let mut engine = joined.conversation;
-                let mut step = Step {
-                    engine: &mut engine,
-                    cx,
-                    rng,
-                    now: self.now(),
-                    ops,
-                    lines: Vec::new(),
-                    told: Vec::new(),
-                    altered: false,
-                };
+                let mut step = Step::new(&mut engine, cx, self.now(), rng, ops);
                 step.ops.push(Op::Rejoining(room.clone(), false));
                 step.ops.push(Op::Room {
                     room: room.clone(),

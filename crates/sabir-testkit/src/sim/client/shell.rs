@@ -13,8 +13,8 @@ use sabir_wire::content::MimiContent;
 use sabir_wire::mls::KeyPackage;
 use sabir_wire::uri::{Domain, RoomUri, UserUri};
 
-use super::Client;
 use super::disk::{Died, Op};
+use super::{Client, Memory};
 use crate::sim::bugs::Bug;
 use crate::sim::cheats::Cheat;
 use crate::sim::model::{Applied, Line, Standing};
@@ -88,7 +88,26 @@ pub(super) struct Step<'a> {
     pub(super) altered: bool,
 }
 
-impl Step<'_> {
+impl<'a> Step<'a> {
+    pub(super) fn new(
+        engine: &'a mut Conversation,
+        cx: ConversationContext<'a>,
+        now: u64,
+        rng: ChaCha20Rng,
+        ops: Vec<Op>,
+    ) -> Self {
+        Self {
+            engine,
+            cx,
+            rng,
+            now,
+            ops,
+            lines: Vec::new(),
+            told: Vec::new(),
+            altered: false,
+        }
+    }
+
     /// Writes down what a call of the engine brought about.
     pub(super) fn absorb(&mut self, client: &Client, effects: Effects) {
         let room = self.engine.room().clone();
@@ -240,6 +259,15 @@ impl Client {
         })
     }
 
+    /// Who this client is, to an engine.
+    pub(super) fn context<'a>(&'a self, memory: &'a Memory) -> ConversationContext<'a> {
+        ConversationContext {
+            device: &self.device,
+            me: &self.user,
+            anchors: &memory.anchors,
+        }
+    }
+
     /// Runs one step of a room's engine in one transaction. After a fault the engine is as its rows say.
     pub(super) fn step<T>(
         &self,
@@ -254,21 +282,8 @@ impl Client {
             Some(engine) => engine,
             None => self.load(room)?,
         };
-        let cx = ConversationContext {
-            device: &self.device,
-            me: &self.user,
-            anchors: &memory.anchors,
-        };
-        let mut step = Step {
-            engine: &mut engine,
-            cx,
-            rng: self.fate.stream(),
-            now: self.now(),
-            ops: Vec::new(),
-            lines: Vec::new(),
-            told: Vec::new(),
-            altered: false,
-        };
+        let cx = self.context(&memory);
+        let mut step = Step::new(&mut engine, cx, self.now(), self.fate.stream(), Vec::new());
         let value = body(&mut step)?;
         let Step { ops, told, .. } = step;
         drop(memory);

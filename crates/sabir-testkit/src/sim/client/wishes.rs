@@ -1,7 +1,7 @@
 //! What people do: write, open rooms, want changes of them.
 
 use data_encoding::BASE64URL_NOPAD;
-use sabir_core::conversation::{Conversation, ConversationContext, Intent, LocalId, NewDirect, NewGroupRoom};
+use sabir_core::conversation::{Conversation, Intent, LocalId, NewDirect, NewGroupRoom};
 use sabir_core::room;
 use sabir_wire::client_api::HubIdentity;
 use sabir_wire::content::MimiContent;
@@ -82,11 +82,7 @@ impl Client {
         let name = self.fate.seed();
         let room = RoomUri::new(&self.home, &BASE64URL_NOPAD.encode(&name[..16])).unwrap();
         let memory = self.lock_memory();
-        let cx = ConversationContext {
-            device: &self.device,
-            me: &self.user,
-            anchors: &memory.anchors,
-        };
+        let cx = self.context(&memory);
         let mut rng = self.fate.stream();
         let (mut engine, effects) = match peer {
             Some(peer) => {
@@ -106,16 +102,7 @@ impl Client {
                 Conversation::create_group(cx, new, self.now(), &mut rng)?
             }
         };
-        let mut step = Step {
-            engine: &mut engine,
-            cx,
-            rng,
-            now: self.now(),
-            ops: Vec::new(),
-            lines: Vec::new(),
-            told: Vec::new(),
-            altered: false,
-        };
+        let mut step = Step::new(&mut engine, cx, self.now(), rng, Vec::new());
         step.ops.push(Op::Room {
             room: room.clone(),
             direct_with: peer.cloned(),
