@@ -89,12 +89,6 @@ pub trait Store: Send + Sync {
     /// `Unavailable`, `Corrupt`.
     fn outbox_batch(&self, room: &str, follower: &str) -> Result<Option<Batch>, StoreError>;
 
-    /// When the next batch in flight is due.
-    ///
-    /// # Errors
-    /// `Unavailable`, `Corrupt`.
-    fn outbox_next_due(&self) -> Result<Option<u64>, StoreError>;
-
     /// Removes the accepted batch and freezes the next one.
     fn outbox_ack(&self, command: OutboxAck) -> Pending<AckOutcome>;
 

@@ -183,7 +183,7 @@ async fn story(world: Arc<World>, plan: Plan) {
 fn is_at_rest(world: &World) -> bool {
     let providers = world.providers.values().all(|provider| {
         let disk = provider.disk.lock().unwrap().clone();
-        provider.process().is_some() && disk.outbox_next_due().is_ok_and(|due| due.is_none())
+        provider.process().is_some() && disk.outbox_due_after(0).is_ok_and(|due| due.is_none())
     });
     providers
         && world

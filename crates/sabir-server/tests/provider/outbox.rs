@@ -90,7 +90,7 @@ async fn a_follower_in_trouble_gets_everything_later_and_once() {
     // A full disk is told with `Retry-After: 1`: longer than the first waits of our own choice, a quarter of a second.
     let waits = async {
         let store = &scene.a.shared.store;
-        while store.outbox_next_due().unwrap().unwrap() < crate::support::now() + 700 {
+        while store.outbox_due_after(0).unwrap().unwrap() < crate::support::now() + 700 {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };

@@ -70,10 +70,6 @@ impl Store for MemoryStore {
         self.read("outbox_batch", |state| state.outbox_batch(room, follower))
     }
 
-    fn outbox_next_due(&self) -> Result<Option<u64>, StoreError> {
-        self.read("outbox_next_due", |state| state.outbox_next_due())
-    }
-
     fn outbox_ack(&self, command: OutboxAck) -> Pending<AckOutcome> {
         self.write("outbox_ack", command.check(), |state, hints| {
             Ok(state.outbox_ack(command, hints))

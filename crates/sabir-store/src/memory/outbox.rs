@@ -64,10 +64,6 @@ impl State {
         self.outboxes.get(&key)?.in_flight.clone()
     }
 
-    pub(super) fn outbox_next_due(&self) -> Option<u64> {
-        self.in_flight().map(|batch| batch.next_attempt_at).min()
-    }
-
     pub(super) fn outbox_ack(&mut self, command: OutboxAck, hints: &mut Vec<Hint>) -> AckOutcome {
         let OutboxAck {
             room,

@@ -88,10 +88,6 @@ impl Store for SqliteStore {
         })
     }
 
-    fn outbox_next_due(&self) -> Result<Option<u64>, StoreError> {
-        self.read("outbox_next_due", outbox::next_due)
-    }
-
     fn outbox_ack(&self, command: OutboxAck) -> Pending<AckOutcome> {
         let checked = command.check();
         self.write("outbox_ack", checked, move |connection, notes| {

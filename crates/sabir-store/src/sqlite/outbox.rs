@@ -163,11 +163,6 @@ fn fill(connection: &Connection, (room_id, follower): (i64, i64), batch: &mut Ba
     Ok(())
 }
 
-pub(super) fn next_due(connection: &Connection) -> Result<Option<u64>, Fail> {
-    let sql = "SELECT next_attempt_at FROM batches ORDER BY next_attempt_at LIMIT 1";
-    Ok(find(connection, sql, (), |row| number(row, 0))?)
-}
-
 pub(super) fn ack(
     connection: &Connection,
     notes: &mut Notes,

@@ -52,7 +52,6 @@ pub(crate) struct Snapshot {
     pub(crate) due_now: Vec<Due>,
     pub(crate) due_after: Option<u64>,
     pub(crate) each_batch: Vec<Option<Batch>>,
-    pub(crate) next_due: Option<u64>,
     pub(crate) queues: Vec<Vec<DeviceItem>>,
     pub(crate) some_items: Vec<Vec<DeviceItem>>,
     pub(crate) package_counts: Vec<u64>,
@@ -97,7 +96,6 @@ pub(crate) fn take(store: &dyn Store, now: u64) -> Snapshot {
         each_batch: pairs(ROOMS, FOLLOWERS)
             .map(|(r, f)| store.outbox_batch(&room(r), &follower(f)).unwrap())
             .collect(),
-        next_due: store.outbox_next_due().unwrap(),
         queues: (0..DEVICES)
             .map(|n| store.device_read(&device(n), 0, usize::MAX, usize::MAX).unwrap())
             .collect(),

@@ -199,7 +199,7 @@ fn fan_out_never_writes_into_a_room_of_this_hub() {
 fn a_batch_is_frozen_until_it_is_acknowledged() {
     each(|backend| {
         let mut version = create(backend.store()).version;
-        assert_eq!(backend.store().outbox_next_due().unwrap(), None);
+        assert_eq!(backend.store().outbox_due_after(0).unwrap(), None);
         for body in [b"one", b"two", b"333"] {
             version = apply(backend.store(), version, write(vec![event(body)])).version;
         }
@@ -217,7 +217,7 @@ fn a_batch_is_frozen_until_it_is_acknowledged() {
         };
         assert_eq!(wait(backend.store().outbox_defer(later)), AckOutcome::Done);
         assert!(backend.store().outbox_due(4999, 9).unwrap().is_empty());
-        assert_eq!(backend.store().outbox_next_due().unwrap(), Some(5000));
+        assert_eq!(backend.store().outbox_due_after(0).unwrap(), Some(5000));
         backend.restart();
         let again = only_batch(backend.store());
         assert_eq!(
@@ -298,7 +298,7 @@ fn a_batch_has_bounds() {
             last = batch.last_seq;
             assert_eq!(wait(backend.store().outbox_ack(acked(last))), AckOutcome::Done);
         }
-        assert_eq!(backend.store().outbox_next_due().unwrap(), None);
+        assert_eq!(backend.store().outbox_due_after(0).unwrap(), None);
     });
 }
 

@@ -237,7 +237,6 @@ impl Store for FragileStore {
         outbox_due_to(follower: &str, now: u64, limit: usize) -> Vec<Due>;
         outbox_due_after(now: u64) -> Option<u64>;
         outbox_batch(room: &str, follower: &str) -> Option<Batch>;
-        outbox_next_due() -> Option<u64>;
         count_key_packages(device: &str, fresh: Freshness) -> u64;
         peek_key_package(device: &str, suite: u16, fresh: Freshness) -> Option<KeyPackageRow>;
         route(reference: &[u8]) -> Option<Route>;

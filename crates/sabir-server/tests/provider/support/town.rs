@@ -258,7 +258,7 @@ impl Running {
     /// Waits until nothing is in its outbox.
     pub(crate) async fn settled(&self) {
         let empty = async {
-            while self.shared.store.outbox_next_due().unwrap().is_some() {
+            while self.shared.store.outbox_due_after(0).unwrap().is_some() {
                 tokio::time::sleep(Duration::from_millis(2)).await;
             }
         };
