@@ -43,6 +43,7 @@ mod assets;
 pub mod cli;
 pub mod client;
 pub mod config;
+mod counts;
 pub mod directory;
 pub mod error;
 pub mod events;

@@ -1,13 +1,13 @@
 //! Requests that wait for another provider's answer, within bounds of their own: whoever does not answer, or names such a
 //! provider on purpose, holds up neither the rooms that are here nor what goes to other providers.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use sabir_core::hub::Origin;
 use sabir_wire::uri::{ClientUri, Domain};
 
+use crate::counts::Counts;
 use crate::error::Error;
 
 /// Waits of one device at once.
@@ -45,8 +45,8 @@ pub struct Waits {
 #[derive(Debug, Default)]
 struct Open {
     total: usize,
-    by: BTreeMap<String, usize>,
-    to: BTreeMap<Domain, usize>,
+    by: Counts<String>,
+    to: Counts<Domain>,
 }
 
 /// The right to wait, given back when dropped.
@@ -79,10 +79,10 @@ impl Waits {
             By::Provider(domain) => (domain.as_str(), part(PER_PROVIDER)),
         };
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if open.by.get(by).is_some_and(|count| *count >= most) {
+        if open.by.of(by) >= most {
             return Err(Error::TooMany { retry_after: SOON });
         }
-        if open.to.get(to).is_some_and(|count| *count >= part(PER_TARGET)) {
+        if open.to.of(to) >= part(PER_TARGET) {
             return Err(Error::Unavailable {
                 what: "many wait for the other provider",
                 retry_after: SOON,
@@ -95,8 +95,8 @@ impl Waits {
             });
         }
         open.total = open.total.saturating_add(1);
-        up(&mut open.by, by.to_owned());
-        up(&mut open.to, to.clone());
+        open.by.up(by.to_owned());
+        open.to.up(to.clone());
         Ok(Wait {
             waits: Arc::clone(self),
             by: by.to_owned(),
@@ -109,22 +109,8 @@ impl Drop for Wait {
     fn drop(&mut self) {
         let mut open = self.waits.open.lock().unwrap_or_else(PoisonError::into_inner);
         open.total = open.total.saturating_sub(1);
-        down(&mut open.by, &self.by);
-        down(&mut open.to, &self.to);
-    }
-}
-
-fn up<K: Ord>(counts: &mut BTreeMap<K, usize>, key: K) {
-    let count = counts.entry(key).or_default();
-    *count = count.saturating_add(1);
-}
-
-fn down<K: Ord>(counts: &mut BTreeMap<K, usize>, key: &K) {
-    if let Some(count) = counts.get_mut(key) {
-        *count = count.saturating_sub(1);
-        if *count == 0 {
-            counts.remove(key);
-        }
+        open.by.down(&self.by);
+        open.to.down(&self.to);
     }
 }
 
@@ -170,7 +156,7 @@ mod tests {
         drop(waits.enter(By::Device(&carol), &domain("b.example")).unwrap());
         held.clear();
         let open = waits.open.lock().unwrap();
-        assert_eq!((open.total, open.by.len(), open.to.len()), (0, 0, 0));
+        assert_eq!((open.total, open.by.keys(), open.to.keys()), (0, 0, 0));
     }
 
     #[test]

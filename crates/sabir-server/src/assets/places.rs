@@ -1,7 +1,7 @@
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use crate::counts::Counts;
 use crate::error::Error;
 
 /// Files that are moved at once, for one kind of movers: devices, or other providers.
@@ -18,7 +18,7 @@ pub(super) struct Places {
 struct Taken {
     total: usize,
     /// By the device's URI or the provider's domain.
-    by: HashMap<String, usize>,
+    by: Counts<String>,
 }
 
 /// The right to move one file, given back when dropped.
@@ -50,14 +50,14 @@ impl Places {
     /// [`TOO_MANY`].
     pub(super) fn enter(self: &Arc<Self>, mover: &str) -> Result<Place, Error> {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        let has = taken.by.get(mover).copied().unwrap_or_default();
+        let has = taken.by.of(mover);
         let left = self.all.saturating_sub(taken.total);
         let shared = left.saturating_sub(self.all / 2);
         if left == 0 || has >= self.each || (has > 0 && has.saturating_mul(2) > shared) {
             return Err(TOO_MANY);
         }
         taken.total = taken.total.saturating_add(1);
-        taken.by.insert(mover.to_owned(), has.saturating_add(1));
+        taken.by.up(mover.to_owned());
         Ok(Place {
             places: Arc::clone(self),
             mover: mover.to_owned(),
@@ -69,12 +69,7 @@ impl Drop for Place {
     fn drop(&mut self) {
         let mut taken = self.places.taken.lock().unwrap_or_else(PoisonError::into_inner);
         taken.total = taken.total.saturating_sub(1);
-        if let Some(count) = taken.by.get_mut(&self.mover) {
-            *count = count.saturating_sub(1);
-            if *count == 0 {
-                taken.by.remove(&self.mover);
-            }
-        }
+        taken.by.down(&self.mover);
     }
 }
 
@@ -100,7 +95,7 @@ mod tests {
         }
         assert!(as_many_as_there_are(&places, "p0.example").is_empty());
         drop(held);
-        assert!(places.taken.lock().unwrap().by.is_empty());
+        assert_eq!(places.taken.lock().unwrap().by.keys(), 0);
         assert_eq!(places.taken.lock().unwrap().total, 0);
     }
 

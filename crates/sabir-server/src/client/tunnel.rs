@@ -3,7 +3,6 @@
 //! What comes through is a directory document: so a tunnel leads to the directory host of a provider and nowhere else,
 //! and is bounded in bytes, time and number. Whether a host is a provider's, its directory tells, which we read first.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -16,6 +15,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 
 use super::Session;
+use crate::counts::Counts;
 use crate::error::Error;
 use crate::http::TunnelTarget;
 use crate::server::Shared;
@@ -31,18 +31,17 @@ const DOWN: u64 = 512 * 1024;
 
 /// How many tunnels each device has open.
 #[derive(Debug, Default)]
-pub struct Tunnels(Mutex<HashMap<String, usize>>);
+pub struct Tunnels(Mutex<Counts<String>>);
 
 struct Place(Arc<Tunnels>, String);
 
 impl Tunnels {
     fn enter(self: &Arc<Self>, device: &str) -> Option<Place> {
         let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = open.entry(device.to_owned()).or_default();
-        if *count >= MOST {
+        if open.of(device) >= MOST {
             return None;
         }
-        *count = count.saturating_add(1);
+        open.up(device.to_owned());
         Some(Place(Arc::clone(self), device.to_owned()))
     }
 }
@@ -50,12 +49,7 @@ impl Tunnels {
 impl Drop for Place {
     fn drop(&mut self) {
         let mut open = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = open.get_mut(&self.1) {
-            *count = count.saturating_sub(1);
-            if *count == 0 {
-                open.remove(&self.1);
-            }
-        }
+        open.down(&self.1);
     }
 }
 
