@@ -70,20 +70,17 @@ impl Keeper {
             }
             // Nothing of a room is passed over because this program cannot read what it has of it; and other rooms go on.
             Err(ClientError::Store(StoreError::Damaged(_))) => {
-                self.park(room, entry, mark)?;
-                self.say_unreadable(room)
+                let last = self.store.transaction("park entry", |tx| {
+                    tx.park(room.as_str(), entry)?;
+                    alarm(tx, room.as_str(), UNREADABLE)?;
+                    mark.write(tx)?;
+                    tx.last_change()
+                })?;
+                self.published(last);
+                Ok(())
             }
             result => result,
         }
-    }
-
-    fn say_unreadable(&mut self, room: &RoomUri) -> Result<(), ClientError> {
-        let last = self.store.transaction("tell alarm", |tx| {
-            alarm(tx, room.as_str(), UNREADABLE)?;
-            tx.last_change()
-        })?;
-        self.published(last);
-        Ok(())
     }
 
     /// Applies what waited for a room. Says which provider's identity is needed now, if one is.

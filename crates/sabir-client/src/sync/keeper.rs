@@ -426,12 +426,13 @@ impl Keeper {
                 is_found |= self.knows(&domain);
                 self.anchors.do_without(&domain);
             }
+            if !is_found {
+                continue;
+            }
             let room = RoomUri::parse(&record.room)?;
             let looked = self.step(&room, "look again", |step| {
-                if is_found {
-                    let effects = step.engine.reconsider(step.cx)?;
-                    step.absorb(effects)?;
-                }
+                let effects = step.engine.reconsider(step.cx)?;
+                step.absorb(effects)?;
                 Ok(())
             });
             if let Err(error) = looked {

@@ -210,6 +210,7 @@ impl Conversation {
         self.outbox.epoch_passed(&mut effects.changes);
         self.read_state()?;
         self.remember_members(cx)?;
+        self.record.let_in.clear();
         self.forget_gone();
         if let Work::Commit { added, .. } = std::mem::take(&mut self.record.work)
             && !added.is_empty()
