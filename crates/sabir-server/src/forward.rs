@@ -26,9 +26,8 @@ pub async fn forward(
     body: Bytes,
 ) -> Result<Bytes, Error> {
     let _wait = shared.waits.enter(by, provider)?;
-    let answer = shared
-        .peers
-        .post(provider, endpoint, segment, body)
+    // Large, and part of what handles every request, most of which stay here.
+    let answer = Box::pin(shared.peers.post(provider, endpoint, segment, body))
         .await
         .map_err(unreachable)?;
     told(answer)

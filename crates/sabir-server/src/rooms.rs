@@ -1,9 +1,10 @@
 //! Rooms: the shell around the hub and follower engines.
 //!
 //! ```text
-//! request --> slot of the room (one at a time) --> answered before? --> engine --> Effects
-//!                                                       |                            |
-//!                                  the stored answer <--+          one command of the store --> answer
+//! request --> slot of the room (one at a time) --> engine --> Effects --> one command of the store --> answer
+//!                                                     |                         |
+//!                                                  refused                answered before
+//!                                                     +--> the stored answer <--+
 //! ```
 //!
 //! Invariants:

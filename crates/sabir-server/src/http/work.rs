@@ -14,7 +14,8 @@ use crate::error::Error;
 pub async fn finish<T: Send + 'static>(
     work: impl Future<Output = Result<T, Error>> + Send + 'static,
 ) -> Result<T, Error> {
-    match tokio::spawn(work).await {
+    // On the heap at once: the frames in between would each hold and copy it whole.
+    match tokio::spawn(Box::pin(work)).await {
         Ok(done) => done,
         Err(_) => Err(Error::Internal("a request's task ended early")),
     }

@@ -28,13 +28,26 @@ pub async fn notify(
     let slot = shared.rooms.slot(room);
     for _ in 0..TRIES {
         let mut locked = slot.lock().await;
-        if name.answered(&shared.store)?.is_some() {
+        let looked = slot.looks_first();
+        if looked && name.answered(&shared.store)?.is_some() {
             return Ok(());
         }
+        // What is refused now may have been accepted before.
+        let accepted_before = || -> Result<bool, Error> {
+            let before = !looked && name.answered(&shared.store)?.is_some();
+            if before {
+                slot.repeated();
+            }
+            Ok(before)
+        };
         let routes = routes(shared, &references)?;
         let FollowerRoom { mut engine, version } =
             slot.take_follower(&mut locked, &shared.store, room).await?;
-        let mut effects = engine.handle(&shared.domain, batch, &routes).map_err(refused)?;
+        let mut effects = match engine.handle(&shared.domain, batch, &routes) {
+            Ok(effects) => effects,
+            Err(_) if accepted_before()? => return Ok(()),
+            Err(error) => return Err(refused(error)),
+        };
         let events: Vec<RoomEvent> = std::mem::take(&mut effects.events)
             .into_iter()
             // What concerns none of our devices nobody will read.
@@ -48,7 +61,11 @@ pub async fn notify(
             })
             .collect();
         if version.is_none() && events.is_empty() {
-            return Err(Error::NotFound("room"));
+            return if accepted_before()? {
+                Ok(())
+            } else {
+                Err(Error::NotFound("room"))
+            };
         }
         let epoch = engine.epoch().or(version.map(|version| version.epoch));
         let write = RoomWrite {
@@ -81,7 +98,11 @@ pub async fn notify(
                 })));
                 return Ok(());
             }
-            Ok(Once::AlreadyAnswered(_)) => return Ok(()),
+            Ok(Once::AlreadyAnswered(_)) => {
+                tracing::debug!("request repeated");
+                slot.repeated();
+                return Ok(());
+            }
             Err(error) => again(error)?,
         }
     }

@@ -46,7 +46,8 @@ pub async fn submit(
             None => SubmitMessageRequest::from_bytes(body).map_err(|_| Error::Malformed("request"))?,
         };
         let mut locked = slot.lock().await;
-        if let Some(answer) = name.answered(&shared.store)? {
+        let looked = slot.looks_first();
+        if looked && let Some(answer) = name.answered(&shared.store)? {
             return Ok(answer);
         }
         let HubRoom { mut engine, version } =
@@ -58,6 +59,11 @@ pub async fn submit(
             .map_err(fault)?;
         if effects.events.is_empty() {
             *locked = Some(Loaded::Hub(Box::new(HubRoom { engine, version })));
+            // What is refused now may have been accepted before.
+            if !looked && let Some(answer) = name.answered(&shared.store)? {
+                slot.repeated();
+                return Ok(answer);
+            }
             log_refused_message(&effects.reply);
             return Ok(effects.reply);
         }
@@ -77,8 +83,9 @@ pub async fn submit(
         drop(on_its_way);
         match written {
             Ok(Once::Done(_)) => return Ok(reply),
-            // The same request was on its way twice.
             Ok(Once::AlreadyAnswered(answer)) => {
+                tracing::debug!("request repeated");
+                slot.repeated();
                 slot.forget().await;
                 return Ok(answer);
             }

@@ -1,5 +1,5 @@
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use sabir_core::follower::Follower;
@@ -26,6 +26,8 @@ pub(super) struct Slot {
     /// Read-locked by each command that is on its way though the engine's lock is free again.
     on_their_way: Arc<RwLock<()>>,
     used: AtomicU64,
+    /// How many requests are yet to be looked for among the stored answers before the engine sees them.
+    looks: AtomicU32,
 }
 
 /// A loaded engine, and the version of the room once everything on its way has arrived.
@@ -108,6 +110,20 @@ impl Slot {
         Arc::clone(&self.on_their_way).read_owned().await
     }
 
+    /// Whether the next request is to be looked for among the stored answers before the engine sees it.
+    ///
+    /// Hardly any was asked before, so the store tells of those that were, when it is to write them, or whoever refuses
+    /// them asks; but then the engine is loaded again, which costs more than looking. So after one, many are looked for.
+    pub(super) fn looks_first(&self) -> bool {
+        let fewer = |looks: u32| looks.checked_sub(1);
+        self.looks.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fewer).is_ok()
+    }
+
+    /// Somebody repeated a request in this room.
+    pub(super) fn repeated(&self) {
+        self.looks.store(LOOKS, Ordering::Relaxed);
+    }
+
     /// Drops the engine, because a command that it had counted on failed.
     pub(super) async fn forget(&self) {
         self.lock().await.take();
@@ -181,6 +197,9 @@ impl Slot {
         Ok(state.filter(|state| state.kind == kind))
     }
 }
+
+/// Requests that are looked for first, after one was repeated.
+const LOOKS: u32 = 256;
 
 #[cfg(test)]
 mod tests {

@@ -4,7 +4,7 @@ use rusqlite::Connection;
 
 use super::SqliteStore;
 use super::fail::Fail;
-use super::query::{execute, int, list};
+use super::query::{execute, find, int, list};
 use crate::types::bounded;
 use crate::{Expired, Retention, StoreError};
 
@@ -16,14 +16,18 @@ impl SqliteStore {
         let log_before = int(now.saturating_sub(retention.log_ms));
         let now = int(now);
         Ok(Expired {
-            bodies: self.expire_bodies(log_before)?,
-            hashes: self.expire_rows(
-                "DELETE FROM seen WHERE id IN (SELECT id FROM seen WHERE at < ?1 ORDER BY at, id LIMIT ?2)",
+            bodies: self.expire_bodies(log_before, now)?,
+            hashes: self.expire_oldest(
+                "SELECT id FROM seen WHERE at BETWEEN ?1 AND ?2 ORDER BY id LIMIT 1",
+                "DELETE FROM seen WHERE id IN (SELECT id FROM seen WHERE id < ?1 AND at < ?2 ORDER BY id LIMIT ?3)",
                 hashes_before,
+                now,
             )?,
-            answers: self.expire_rows(
-                "DELETE FROM answers WHERE id IN (SELECT id FROM answers WHERE at < ?1 ORDER BY at, id LIMIT ?2)",
+            answers: self.expire_oldest(
+                "SELECT id FROM answers WHERE at BETWEEN ?1 AND ?2 ORDER BY id LIMIT 1",
+                "DELETE FROM answers WHERE id IN (SELECT id FROM answers WHERE id < ?1 AND at < ?2 ORDER BY id LIMIT ?3)",
                 answers_before,
+                now,
             )?,
             takes: self.expire_takes(answers_before)?,
             key_packages: self.expire_rows(
@@ -51,12 +55,17 @@ impl SqliteStore {
 
     /// Finds the bodies on a reader, so that the writer is not held up by a scan of all queues. That is safe because a
     /// body gets its references in the transaction that appends it and never later: one without any stays so.
-    fn expire_bodies(&self, before: i64) -> Result<u64, StoreError> {
-        let sql = "SELECT room_id, seq FROM log WHERE at < ?1
+    fn expire_bodies(&self, before: i64, now: i64) -> Result<u64, StoreError> {
+        let kept = self.first_kept(
+            "SELECT id FROM log WHERE at BETWEEN ?1 AND ?2 ORDER BY id LIMIT 1",
+            before,
+            now,
+        )?;
+        let sql = "SELECT room_id, seq FROM log WHERE id < ?1 AND at < ?2
             EXCEPT SELECT room_id, seq FROM queue
             EXCEPT SELECT room_id, seq FROM outbox";
         let bodies: Vec<(i64, i64)> = self.read("expire", |connection| {
-            Ok(list(connection, sql, [before], |row| {
+            Ok(list(connection, sql, [kept, before], |row| {
                 Ok((row.get(0)?, row.get(1)?))
             })?)
         })?;
@@ -79,6 +88,28 @@ impl SqliteStore {
             execute(connection, sql, [before, CHUNK])?;
             let sql = "DELETE FROM takes WHERE id IN (SELECT id FROM takes WHERE at < ?1 ORDER BY at, id LIMIT ?2)";
             Ok(execute(connection, sql, [before, CHUNK])?)
+        })
+    }
+
+    /// For a table that grows at its end, in the order of time: its rows need no index by time, which each of them would
+    /// pay for. `kept` finds the row up to which `delete` deletes.
+    fn expire_oldest(
+        &self,
+        kept: &'static str,
+        delete: &'static str,
+        before: i64,
+        now: i64,
+    ) -> Result<u64, StoreError> {
+        let kept = self.first_kept(kept, before, now)?;
+        self.repeat(move |connection| Ok(execute(connection, delete, [kept, before, CHUNK])?))
+    }
+
+    /// The id of the first row that is not old. Rows of the future are no end, for a clock that was put back leaves such
+    /// among older ones; after a row that was written while the clock was behind, an old one waits until its turn.
+    fn first_kept(&self, sql: &'static str, before: i64, now: i64) -> Result<i64, StoreError> {
+        self.read("expire", |connection| {
+            let id = find(connection, sql, [before, now], |row| row.get(0))?;
+            Ok(id.unwrap_or(i64::MAX))
         })
     }
 

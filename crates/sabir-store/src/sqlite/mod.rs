@@ -1,13 +1,14 @@
 //! SQLite: one writer thread, read-only connections for questions.
 //!
 //! ```text
-//!   commands --> channel --> writer thread:  BEGIN  [SAVEPOINT command RELEASE]*  COMMIT(fsync)  --> answers, hints
+//!   commands --> channel --> writer thread:  BEGIN  command*  COMMIT(fsync)  --> answers, hints
 //!   questions --> pool of read-only connections (WAL: they never wait for the writer)
 //! ```
 //!
 //! **Group commit**: the writer takes every waiting command into one transaction, so 64 waiting commands cost one
-//! fsync. Each runs in a savepoint of its own: what one of them undoes, the others do not notice. WAL with
-//! `synchronous=FULL`, and an answer is given only after COMMIT returned.
+//! fsync. What one of them undoes, the others do not notice: where one fails after it had written, all are rolled back
+//! and run again, each in a savepoint of its own. WAL with `synchronous=FULL`, and an answer is given only after COMMIT
+//! returned.
 //!
 //! What was just written is handed to its readers in memory (`handover`), and the writer remembers what it would
 //! otherwise ask the database again for each command (`notes`): a device that listens, and a follower that answers,

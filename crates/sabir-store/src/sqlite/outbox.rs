@@ -122,8 +122,11 @@ pub(super) fn due_to(
 }
 
 pub(super) fn due_after(connection: &Connection, now: u64) -> Result<Option<u64>, Fail> {
-    let sql =
-        "SELECT next_attempt_at FROM batches WHERE next_attempt_at > ?1 ORDER BY next_attempt_at LIMIT 1";
+    // One look into the index for each follower.
+    let sql = "SELECT next FROM (SELECT (SELECT b.next_attempt_at FROM batches b
+                WHERE b.follower_id = f.id AND b.next_attempt_at > ?1 ORDER BY b.next_attempt_at LIMIT 1) AS next
+            FROM followers f)
+        WHERE next IS NOT NULL ORDER BY next LIMIT 1";
     Ok(find(connection, sql, [int(now)], |row| number(row, 0))?)
 }
 

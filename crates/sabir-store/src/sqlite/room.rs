@@ -263,9 +263,12 @@ fn write(
         )?;
     }
     for (key, value) in &change.row_puts {
-        let sql = "INSERT INTO room_rows (room_id, key, value) VALUES (?1, ?2, ?3)
-            ON CONFLICT (room_id, key) DO UPDATE SET value = excluded.value";
-        execute(connection, sql, params![id, key, value])?;
+        // Two statements cost less than one that does either: that one keeps copies of all pages that it touches.
+        let sql = "UPDATE room_rows SET value = ?3 WHERE room_id = ?1 AND key = ?2";
+        if execute(connection, sql, params![id, key, value])? == 0 {
+            let sql = "INSERT INTO room_rows (room_id, key, value) VALUES (?1, ?2, ?3)";
+            execute(connection, sql, params![id, key, value])?;
+        }
     }
     let mut version = RoomVersion {
         epoch: change.new_epoch,

@@ -26,6 +26,9 @@ const MIGRATIONS: &[Migration] = &[
     Migration {
         sql: include_str!("schema_4.sql"),
     },
+    Migration {
+        sql: include_str!("schema_5.sql"),
+    },
 ];
 
 /// Brings the database to the newest version, each step in a transaction of its own.

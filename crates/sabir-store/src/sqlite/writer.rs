@@ -49,7 +49,7 @@ impl Writer {
         })
     }
 
-    /// Queues a command. `act` may run twice, when another command of its group took the transaction down.
+    /// Queues a command. `act` may run again, when another command of its group took the transaction down.
     pub(super) fn submit<T, F>(&self, command: &'static str, act: F) -> Pending<T>
     where
         T: Send + 'static,
@@ -178,6 +178,13 @@ enum End {
     InDoubt(Cause),
 }
 
+/// What commands without savepoints left of their transaction.
+enum All {
+    Whole,
+    /// One failed after it had written.
+    Spoilt,
+}
+
 impl Group {
     fn run(mut self, received: &Receiver<Box<dyn Job>>) {
         while let Ok(first) = received.recv() {
@@ -214,7 +221,13 @@ impl Group {
 
     /// One transaction for all. Publishes news after the commit.
     fn transact(&mut self, jobs: &mut [Box<dyn Job>]) -> End {
-        if let Err(error) = self.run_all(jobs) {
+        let mut ran = self.run_all(jobs);
+        if let Ok(All::Spoilt) = ran {
+            self.roll_back();
+            self.notes = Notes::default();
+            ran = self.run_each_apart(jobs).map(|()| All::Whole);
+        }
+        if let Err(error) = ran {
             self.roll_back();
             self.notes = Notes::default();
             return End::Aborted(Arc::new(error));
@@ -234,7 +247,26 @@ impl Group {
         End::Committed
     }
 
-    fn run_all(&mut self, jobs: &mut [Box<dyn Job>]) -> rusqlite::Result<()> {
+    /// Runs them without a way back for each. Nearly all that fail do so before they write, and then none is needed; a
+    /// savepoint would have SQLite copy every page that its command touches.
+    fn run_all(&mut self, jobs: &mut [Box<dyn Job>]) -> rusqlite::Result<All> {
+        execute(&self.connection, "BEGIN IMMEDIATE", ())?;
+        for job in jobs {
+            let mark = self.notes.begin();
+            let before = self.connection.total_changes();
+            if job.run(&self.connection, &mut self.notes) == Ran::Undo {
+                self.notes.undo(mark);
+                // SQLite rolls back the whole transaction by itself, as it may on a full disk: then nothing is whole.
+                if self.connection.total_changes() != before || self.connection.is_autocommit() {
+                    return Ok(All::Spoilt);
+                }
+            }
+        }
+        Ok(All::Whole)
+    }
+
+    /// Runs them once more, each in a savepoint of its own, because one of them failed halfway.
+    fn run_each_apart(&mut self, jobs: &mut [Box<dyn Job>]) -> rusqlite::Result<()> {
         execute(&self.connection, "BEGIN IMMEDIATE", ())?;
         for job in jobs {
             execute(&self.connection, "SAVEPOINT command", ())?;

@@ -214,7 +214,15 @@ fn a_database_of_version_2_is_brought_up_to_date() {
     drop(store);
     Connection::open(path.join("provider.db"))
         .unwrap()
-        .execute_batch("DROP INDEX batches_by_follower; DROP TABLE asset_owners; PRAGMA user_version = 2;")
+        .execute_batch(
+            "CREATE INDEX log_by_time ON log (at);
+            CREATE INDEX seen_by_time ON seen (at);
+            CREATE INDEX answers_by_time ON answers (at);
+            CREATE INDEX batches_by_time ON batches (next_attempt_at);
+            DROP INDEX batches_by_follower;
+            DROP TABLE asset_owners;
+            PRAGMA user_version = 2;",
+        )
         .unwrap();
     let store = SqliteStore::open(&path).unwrap();
     assert_eq!(store.asset_bytes("alice").unwrap(), 20);
