@@ -49,7 +49,7 @@ pub(super) fn enqueue(
     notes: &mut Notes,
     command: &Enqueue,
 ) -> Result<Once<Vec<u64>>, Fail> {
-    if let Some(response) = room::earlier_answer(connection, command.answer.as_ref())? {
+    if let Some(response) = room::keep_answer(connection, command.answer.as_ref(), command.now)? {
         return Ok(Once::AlreadyAnswered(response));
     }
     let mut cursors = Vec::with_capacity(command.notices.len());
@@ -71,7 +71,6 @@ pub(super) fn enqueue(
             }
         })?);
     }
-    room::keep_answer(connection, command.answer.as_ref(), command.now)?;
     Ok(Once::Done(cursors))
 }
 

@@ -161,15 +161,15 @@ const SYNCHRONOUS_FULL: i64 = 2;
 /// More than there are statements in this module.
 const STATEMENTS_KEPT: usize = 160;
 
-/// `cache_size`: 16 MiB; SQLite looks through all of it after each commit that split a page, and behind it is the
-/// system's cache. `wal_autocheckpoint`: 16 MiB of log between checkpoints. `journal_size_limit`: a log that a burst made long shrinks.
+/// `cache_size`: 8 MiB; SQLite looks through all of it after each commit that split a page, and behind it is the
+/// system's cache. `wal_autocheckpoint`: 32 MiB of log between checkpoints. `journal_size_limit`: a log that a burst made long shrinks.
 const WRITER_SETTINGS: &str = "
     PRAGMA synchronous = FULL;
     PRAGMA fullfsync = ON;
     PRAGMA trusted_schema = OFF;
     PRAGMA cell_size_check = ON;
     PRAGMA temp_store = MEMORY;
-    PRAGMA cache_size = -16384;
-    PRAGMA wal_autocheckpoint = 4096;
+    PRAGMA cache_size = -8192;
+    PRAGMA wal_autocheckpoint = 8192;
     PRAGMA journal_size_limit = 67108864;
 ";

@@ -21,19 +21,15 @@ pub(super) fn create(
     notes: &mut Notes,
     command: &CreateRoom,
 ) -> Result<Once<Applied>, Fail> {
-    if let Some(response) = earlier_answer(connection, command.write.answer.as_ref())? {
-        return Ok(Once::AlreadyAnswered(response));
-    }
     match current(connection, notes, &command.write.room)? {
-        Some((_, head)) => Err(conflict(Some(head))),
+        Some((_, head)) => answered_or_conflict(connection, &command.write, Some(head)),
         None => insert(
             connection,
             notes,
             command.kind,
             &command.hub_domain,
             &command.write,
-        )
-        .map(Once::Done),
+        ),
     }
 }
 
@@ -42,14 +38,11 @@ pub(super) fn apply(
     notes: &mut Notes,
     command: &Apply,
 ) -> Result<Once<Applied>, Fail> {
-    if let Some(response) = earlier_answer(connection, command.write.answer.as_ref())? {
-        return Ok(Once::AlreadyAnswered(response));
-    }
     match current(connection, notes, &command.write.room)? {
         Some((id, head)) if head.version == command.expect => {
-            write(connection, notes, id, head.version, &command.write).map(Once::Done)
+            once(connection, notes, (id, head.version), &command.write)
         }
-        other => Err(conflict(other.map(|(_, head)| head))),
+        other => answered_or_conflict(connection, &command.write, other.map(|(_, head)| head)),
     }
 }
 
@@ -63,19 +56,16 @@ pub(super) fn accept_fanout(
         expect,
         write: change,
     } = command;
-    if let Some(response) = earlier_answer(connection, change.answer.as_ref())? {
-        return Ok(Once::AlreadyAnswered(response));
-    }
     match (current(connection, notes, &change.room)?, expect) {
-        (None, None) => insert(connection, notes, RoomKind::Follower, hub_domain, change).map(Once::Done),
+        (None, None) => insert(connection, notes, RoomKind::Follower, hub_domain, change),
         (Some((id, head)), Some(version))
             if head.version == *version
                 && head.kind == RoomKind::Follower
                 && head.hub_domain == *hub_domain =>
         {
-            write(connection, notes, id, head.version, change).map(Once::Done)
+            once(connection, notes, (id, head.version), change)
         }
-        (other, _) => Err(conflict(other.map(|(_, head)| head))),
+        (other, _) => answered_or_conflict(connection, change, other.map(|(_, head)| head)),
     }
 }
 
@@ -145,26 +135,45 @@ pub(super) fn answered(
     })?)
 }
 
-pub(super) fn earlier_answer(
+/// A request that was answered may come when the room is not any more what it was then.
+fn answered_or_conflict(
     connection: &Connection,
-    answer: Option<&Answer>,
-) -> Result<Option<Vec<u8>>, Fail> {
-    answer.map_or(Ok(None), |answer| {
-        answered(connection, &answer.origin, &answer.request_hash)
-    })
+    change: &RoomWrite,
+    current: Option<RoomHead>,
+) -> Result<Once<Applied>, Fail> {
+    let earlier = match &change.answer {
+        Some(answer) => answered(connection, &answer.origin, &answer.request_hash)?,
+        None => None,
+    };
+    match earlier {
+        Some(response) => Ok(Once::AlreadyAnswered(response)),
+        None => Err(Fail::Refused(StoreError::Conflict {
+            current: current.map(Box::new),
+        })),
+    }
 }
 
-pub(super) fn keep_answer(connection: &Connection, answer: Option<&Answer>, now: u64) -> Result<(), Fail> {
-    if let Some(Answer {
+/// Keeps the answer, before anything else is written; gives the earlier one where there is one, and then wrote nothing.
+pub(super) fn keep_answer(
+    connection: &Connection,
+    answer: Option<&Answer>,
+    now: u64,
+) -> Result<Option<Vec<u8>>, Fail> {
+    let Some(Answer {
         origin,
         request_hash,
         response,
     }) = answer
-    {
-        let sql = "INSERT INTO answers (origin, request_hash, response, at) VALUES (?1, ?2, ?3, ?4)";
-        execute(connection, sql, params![origin, request_hash, response, int(now)])?;
+    else {
+        return Ok(None);
+    };
+    // Looks and writes in one descent.
+    let sql = "INSERT INTO answers (origin, request_hash, response, at) VALUES (?1, ?2, ?3, ?4)
+        ON CONFLICT (origin, request_hash) DO NOTHING";
+    match execute(connection, sql, params![origin, request_hash, response, int(now)])? {
+        0 => answered(connection, origin, request_hash)?.map(Some).ok_or(Fail::Damaged),
+        _ => Ok(None),
     }
-    Ok(())
 }
 
 /// The number of a room.
@@ -226,7 +235,10 @@ fn insert(
     kind: RoomKind,
     hub_domain: &str,
     change: &RoomWrite,
-) -> Result<Applied, Fail> {
+) -> Result<Once<Applied>, Fail> {
+    if let Some(response) = keep_answer(connection, change.answer.as_ref(), change.now)? {
+        return Ok(Once::AlreadyAnswered(response));
+    }
     let kind = match kind {
         RoomKind::Hub => HUB,
         RoomKind::Follower => FOLLOWER,
@@ -245,7 +257,20 @@ fn insert(
         params![change.room, kind, hub_domain, numbers.0, numbers.1, numbers.2],
     )?;
     let id = connection.last_insert_rowid();
-    write(connection, notes, id, version, change)
+    write(connection, notes, id, version, change).map(Once::Done)
+}
+
+/// Writes, unless the request was answered before.
+fn once(
+    connection: &Connection,
+    notes: &mut Notes,
+    (id, before): (i64, RoomVersion),
+    change: &RoomWrite,
+) -> Result<Once<Applied>, Fail> {
+    if let Some(response) = keep_answer(connection, change.answer.as_ref(), change.now)? {
+        return Ok(Once::AlreadyAnswered(response));
+    }
+    write(connection, notes, id, before, change).map(Once::Done)
 }
 
 fn write(
@@ -307,7 +332,6 @@ fn write(
     if let Some((_, head)) = notes.memory.rooms.get_mut(&change.room) {
         head.version = version;
     }
-    keep_answer(connection, change.answer.as_ref(), change.now)?;
     Ok(Applied { version, events })
 }
 
@@ -321,12 +345,14 @@ fn append<'a>(
     followers: &mut BTreeMap<&'a str, i64>,
 ) -> Result<Placed, Fail> {
     if let Some(hash) = &event.message_hash {
-        let sql = "SELECT seq FROM seen WHERE room_id = ?1 AND hash = ?2";
-        if let Some(earlier) = find(connection, sql, params![room_id, hash], |row| number(row, 0))? {
-            return Ok(Placed::Duplicate(earlier));
+        // Looks and writes in one descent.
+        let sql = "INSERT INTO seen (room_id, hash, seq, at) VALUES (?1, ?2, ?3, ?4)
+            ON CONFLICT (room_id, hash) DO NOTHING";
+        if execute(connection, sql, params![room_id, hash, int(seq), int(now)])? == 0 {
+            let sql = "SELECT seq FROM seen WHERE room_id = ?1 AND hash = ?2";
+            let earlier = find(connection, sql, params![room_id, hash], |row| number(row, 0))?;
+            return earlier.map(Placed::Duplicate).ok_or(Fail::Damaged);
         }
-        let sql = "INSERT INTO seen (room_id, hash, seq, at) VALUES (?1, ?2, ?3, ?4)";
-        execute(connection, sql, params![room_id, hash, int(seq), int(now)])?;
     }
     let sql = "INSERT INTO log (room_id, seq, kind, at, body) VALUES (?1, ?2, ?3, ?4, ?5)";
     execute(
@@ -369,12 +395,6 @@ fn append<'a>(
         outbox::append(connection, notes, (room_id, follower), &entry)?;
     }
     Ok(Placed::Stored(seq))
-}
-
-fn conflict(current: Option<RoomHead>) -> Fail {
-    Fail::Refused(StoreError::Conflict {
-        current: current.map(Box::new),
-    })
 }
 
 const HUB: i64 = 1;
