@@ -225,6 +225,23 @@ fn a_message_sealed_before_a_commit_is_sealed_anew() {
 }
 
 #[test]
+fn a_message_that_the_hub_took_and_forgot_is_known_again_and_not_sent_twice() {
+    let mut story = talking(15);
+    story.say(alice, "two");
+    let request = until(&mut story, RequestKind::Submit);
+    story.send_and_lose_answer(alice, &request);
+    let current_epoch = story.hers().epoch() + 1;
+    let too_old = SubmitMessageResponse::EpochTooOld { current_epoch };
+    story.answer(alice, &request, &too_old.to_bytes()).unwrap();
+    while story.deliver(alice) {}
+    let (_, events) = story.rogue_commit(refresh());
+    assert_eq!(events.unwrap(), [ConversationEvent::Ready]);
+    assert_eq!(story.alice.texts(), ["one", "two"]);
+    assert_eq!(story.hers().queued(), 0);
+    assert_eq!(story.draw_up(alice), None);
+}
+
+#[test]
 fn a_refusal_to_take_messages_can_be_got_over() {
     let mut story = talking(11);
     story.say(alice, "two");

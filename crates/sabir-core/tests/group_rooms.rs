@@ -206,6 +206,46 @@ fn a_departure_that_comes_too_late_is_proposed_again() {
 }
 
 #[test]
+fn two_devices_of_one_person_leave_at_once() {
+    for seed in [13, 14] {
+        let mut town = Town::new(seed, FOUR);
+        town.second("bob", "bob-b");
+        town.create_group("alice", "friends");
+        for name in ["bob", "carol", "dave"] {
+            town.add("alice", name, MEMBER);
+        }
+        town.settle();
+        town.agree(&["alice", "bob", "bob-b", "carol", "dave"]);
+        let mut leaves = Vec::new();
+        for (byte, who) in (1..).zip(["bob", "bob-b"]) {
+            town.intend(who, id(byte), Intent::Leave).unwrap();
+            leaves.push((who, town.draw_up(who).unwrap()));
+        }
+        // The second is on its way, and its own proposals lie in its group, when it learns of the first.
+        let (who, leave) = leaves.remove(0);
+        let answer = town.request(who, &leave);
+        while town.deliver("bob-b") {}
+        if seed == 13 {
+            town.answer(who, &leave, &answer);
+        } else {
+            // The log tells the first of it, and its answer is lost.
+            while town.deliver(who) {}
+            assert!(town.clients[who].hers().is_leaving() && town.clients[who].saw(done(1)));
+        }
+        let (who, leave) = leaves.remove(0);
+        let answer = town.request(who, &leave);
+        town.answer(who, &leave, &answer);
+        town.settle();
+        for (byte, who) in (1..).zip(["bob", "bob-b"]) {
+            assert_eq!(town.clients[who].alarms(), [] as [&str; 0], "{who}");
+            assert!(town.clients[who].saw(removed(Out::Left)), "{who}");
+            assert!(town.clients[who].saw(done(byte)), "{who}");
+        }
+        town.agree(&["alice", "carol", "dave"]);
+    }
+}
+
+#[test]
 fn a_commit_that_met_a_departure_is_made_again_with_it() {
     let mut town = Town::group(12, FOUR);
     let name = "in a hurry".to_owned();

@@ -104,8 +104,8 @@ impl Conversation {
                 }
             }
             SubmitMessageResponse::EpochTooOld { current_epoch } if current_epoch > self.group.epoch() => {
-                // Nobody got it: it is encrypted anew once the log has brought this client to that epoch.
-                self.outbox.unseal(&mut effects.changes);
+                // Nobody got it, unless the hub took it once and has forgotten that. What the log does not bring before the
+                // commit that ended this client's epoch is encrypted anew.
                 self.record.phase = Phase::CatchingUp {
                     epoch: current_epoch,
                     since: now,

@@ -81,7 +81,7 @@ impl Conversation {
         Ok(())
     }
 
-    fn update_accepted(&mut self, now: Millis, effects: &mut Effects) {
+    pub(super) fn update_accepted(&mut self, now: Millis, effects: &mut Effects) {
         match &mut self.record.work {
             // It takes effect when the log brings it, which it does in a moment.
             Work::Commit { accepted, .. } => *accepted = Some(now),

@@ -12,6 +12,18 @@ use super::record::Work;
 use super::{Conversation, ConversationContext, ConversationError};
 
 impl Conversation {
+    /// References of this client's proposals of which it does not know yet that the hub took them.
+    pub(super) fn unaccepted(&self) -> &[Vec<u8>] {
+        match &self.record.work {
+            Work::Leave {
+                references,
+                accepted: false,
+                ..
+            } => references,
+            _ => &[],
+        }
+    }
+
     /// Makes the departure's proposals; the request is outstanding afterwards.
     pub(super) fn draw_departure(
         &mut self,

@@ -341,9 +341,10 @@ impl Conversation {
         rng: &mut dyn CryptoRng,
         effects: &mut Effects,
     ) -> Result<(), ConversationError> {
+        let mut references = Vec::with_capacity(proposals.len());
         for proposal in proposals {
             match self.group.process(&proposal.to_bytes(), judge, &RoomRules, rng) {
-                Ok(Incoming::Proposal(_)) => {}
+                Ok(Incoming::Proposal(proposal)) => references.push(proposal.reference),
                 // Of an epoch this client has left, or it is out.
                 Err(MlsError::WrongEpoch { message, group }) if message < group => return Ok(()),
                 Err(MlsError::Evicted) => return Ok(()),
@@ -361,6 +362,11 @@ impl Conversation {
             }
         }
         self.record.behind = None;
+        let own = self.unaccepted();
+        if !references.is_empty() && references.iter().all(|reference| own.contains(reference)) {
+            // The log says it before the answer does.
+            self.update_accepted(now, effects);
+        }
         match self.judge_proposals() {
             Ok(departed) => self.record.departed.extend(departed),
             Err(reason) => effects.events.extend(self.forbidden(&reason)),

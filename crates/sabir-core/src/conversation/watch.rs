@@ -156,7 +156,13 @@ impl Conversation {
     /// Judges all proposals that wait, as the next commit will hold them. Says who departs by them, or what is
     /// forbidden.
     pub(super) fn judge_proposals(&self) -> Result<BTreeSet<UserUri>, String> {
-        let proposals: Vec<PendingProposal> = self.group.proposals().collect();
+        // This client's own lie in the group before the hub has taken them, which it does not where another client of
+        // this person was first.
+        let own = self.unaccepted();
+        let waiting = self.group.proposals();
+        let proposals: Vec<PendingProposal> = waiting
+            .filter(|proposal| !own.contains(&proposal.reference))
+            .collect();
         let leaves = self.leaf_clients();
         let seen = self.seen_lists();
         policy::check_proposals(self.view(&leaves, &seen), &proposals)

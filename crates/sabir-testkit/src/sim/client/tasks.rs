@@ -198,8 +198,10 @@ impl Client {
                 Err(Fault::Died) => return Err(Failed::Died),
                 Err(fault) => world.wrong(&format!("{}: an event: {fault:?}", self.name)),
             }
+            // What waits behind others has not been taken yet: it would overtake them.
             if let EventBody::Fanout { room, fanout_message } = &event.body
                 && world.repeats()
+                && !self.lock_disk().parked.contains_key(room)
             {
                 match self.repeated(room, fanout_message) {
                     Err(Fault::Died) => return Err(Failed::Died),
