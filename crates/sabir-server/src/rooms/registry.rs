@@ -116,7 +116,9 @@ impl Slot {
     /// them asks; but then the engine is loaded again, which costs more than looking. So after one, many are looked for.
     pub(super) fn looks_first(&self) -> bool {
         let fewer = |looks: u32| looks.checked_sub(1);
-        self.looks.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fewer).is_ok()
+        self.looks
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, fewer)
+            .is_ok()
     }
 
     /// Somebody repeated a request in this room.

@@ -171,7 +171,9 @@ pub(super) fn keep_answer(
     let sql = "INSERT INTO answers (origin, request_hash, response, at) VALUES (?1, ?2, ?3, ?4)
         ON CONFLICT (origin, request_hash) DO NOTHING";
     match execute(connection, sql, params![origin, request_hash, response, int(now)])? {
-        0 => answered(connection, origin, request_hash)?.map(Some).ok_or(Fail::Damaged),
+        0 => answered(connection, origin, request_hash)?
+            .map(Some)
+            .ok_or(Fail::Damaged),
         _ => Ok(None),
     }
 }
