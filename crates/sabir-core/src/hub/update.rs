@@ -13,7 +13,7 @@ use sabir_wire::protocol::{
 use sabir_wire::uri::{ClientUri, Domain};
 
 use super::own::Stapled;
-use super::policy::check_origin;
+use super::policy::{check_origin, speaks_for};
 use super::proposals::MAX_WAITING;
 use super::record::{Accepted, Waiting};
 use super::{
@@ -118,6 +118,7 @@ impl Hub {
         request: &UpdateRequest,
         routes: &BTreeMap<Vec<u8>, Route>,
     ) -> Result<Effects, Refused> {
+        self.check_stranger(origin, request.bundle.message())?;
         match &request.bundle {
             HandshakeBundle::Commit {
                 message,
@@ -206,6 +207,18 @@ impl Hub {
             events,
             reply: success(accepted),
         })
+    }
+
+    /// A provider of whom nobody is in the room learns nothing of it, not even its epoch from a commit that is too old.
+    /// Who comes from outside was told the epoch with the GroupInfo.
+    fn check_stranger(&self, origin: &Origin, message: &MlsMessage) -> Result<(), Refused> {
+        let from_outside = matches!(message, MlsMessage::Public(message) if message.sender() == Sender::NewMemberCommit);
+        let mut clients = self.leaves.values();
+        if from_outside || clients.any(|client| speaks_for(&origin.provider, &client.user)) {
+            Ok(())
+        } else {
+            Err(denied("nobody of this provider is in the room"))
+        }
     }
 
     /// Every commit refers to what waits: a member's to all of it, an external one to every SelfRemove.

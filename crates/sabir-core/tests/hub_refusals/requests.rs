@@ -310,7 +310,17 @@ pub const ORIGIN: &[Case] = &[
             room.attempt(origin, &commit)
         },
         not_allowed,
-        "another provider",
+        "nobody of this provider",
+    ),
+    (
+        "an old commit from a third provider, which would learn the epoch",
+        |room| {
+            let mut attempt = altered(room, |message| message.content.epoch = 0);
+            attempt.origin.provider = world::domain("c.example");
+            attempt
+        },
+        not_allowed,
+        "nobody of this provider",
     ),
     (
         "an external commit from another device",
