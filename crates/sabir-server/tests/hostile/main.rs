@@ -13,10 +13,15 @@
 )]
 
 mod bodies;
+mod company;
 mod http2;
+mod leaves;
 mod people;
 mod process;
 mod requests;
+#[allow(dead_code, unreachable_pub, reason = "each test binary uses its part")]
+#[path = "../../../sabir-mls/tests/world/resign.rs"]
+mod resign;
 #[allow(dead_code, reason = "each test binary uses its part")]
 #[path = "../provider/support/mod.rs"]
 mod support;

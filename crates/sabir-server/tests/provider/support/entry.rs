@@ -2,14 +2,17 @@
 
 use sabir_core::hub::{ENCRYPTION_LABEL, REQUEST_LABEL};
 use sabir_core::room::RoomRules;
-use sabir_mls::group::{GroupInfoView, join_external};
+use sabir_mls::group::{GroupInfoView, OwnCommit, join_external};
 use sabir_mls::identity::{ClientCredential, Freshness, TrustAnchors};
 use sabir_mls::{Device, Judge, suite};
+use sabir_wire::client_api::path;
 use sabir_wire::codec::{Decode, Encode};
-use sabir_wire::mls::{CipherSuite, GroupInfo, HpkePublicKey, MlsMessage, RatchetTree, SignaturePublicKey};
+use sabir_wire::mls::{
+    CipherSuite, GroupInfo, HpkePublicKey, MlsMessage, RatchetTree, SignaturePublicKey, Welcome,
+};
 use sabir_wire::protocol::{
-    GroupInfoOption, GroupInfoOutcome, GroupInfoRatchetTreeTbe, GroupInfoRequest, HandshakeBundle,
-    RatchetTreeOption, UpdateRequest,
+    GroupInfoOption, GroupInfoOutcome, GroupInfoRatchetTreeTbe, GroupInfoRequest, GroupInfoResponse,
+    HandshakeBundle, RatchetTreeOption, UpdateRequest,
 };
 
 use super::person::Online;
@@ -59,6 +62,11 @@ pub(crate) fn external_commit(
     anchors: &TrustAnchors,
     info: &GroupInfoRatchetTreeTbe,
 ) -> Vec<u8> {
+    update_body(&entering(device, anchors, info))
+}
+
+/// The commit with which this device enters the room from outside.
+pub(crate) fn entering(device: &Device, anchors: &TrustAnchors, info: &GroupInfoRatchetTreeTbe) -> OwnCommit {
     let RatchetTreeOption::Full(tree) = &info.ratchet_tree_option else {
         panic!("a full tree")
     };
@@ -71,15 +79,32 @@ pub(crate) fn external_commit(
         group_info: &group_info,
         ratchet_tree: &ratchet_tree,
     };
-    let joined = join_external(device, view, &[], &judge, &RoomRules, &mut rng()).unwrap();
-    let next = joined.commit.next;
+    join_external(device, view, &[], &judge, &RoomRules, &mut rng())
+        .unwrap()
+        .commit
+}
+
+/// The body of the update that brings a commit.
+pub(crate) fn update_body(commit: &OwnCommit) -> Vec<u8> {
+    let next = &commit.next;
     let bundle = HandshakeBundle::Commit {
-        message: Box::new(MlsMessage::from_bytes(&joined.commit.commit).unwrap()),
-        welcome: None,
+        message: Box::new(MlsMessage::from_bytes(&commit.commit).unwrap()),
+        welcome: commit
+            .welcome
+            .as_ref()
+            .map(|welcome| Welcome::from_bytes(welcome).unwrap()),
         group_info: Box::new(GroupInfoOption::Full(
             GroupInfo::from_bytes(&next.group_info).unwrap(),
         )),
         ratchet_tree: RatchetTreeOption::Full(RatchetTree::from_bytes(&next.ratchet_tree).unwrap()),
     };
     UpdateRequest { bundle }.to_bytes()
+}
+
+/// The room as its hub shows it to a participant.
+pub(crate) async fn seen_by(device: &Online) -> GroupInfoRatchetTreeTbe {
+    let (body, private) = group_info(device);
+    let path = format!("{}{}", path::GROUP_INFO, room().to_path_segment());
+    let answer: GroupInfoResponse = device.post(&path, &body).await.read();
+    opened(&answer.outcome, &private)
 }

@@ -4,6 +4,9 @@ use sabir_core::conversation::{
     Conversation, ConversationContext, ConversationEvent, Effects, Intent, MessageEvent, NewDirect,
     NewGroupRoom, Request, RequestKind,
 };
+use sabir_core::hub::group_uri;
+use sabir_core::room::RoomRules;
+use sabir_mls::group::{CommitPlan, Group, OwnCommit};
 use sabir_mls::identity::{CaCertificate, TrustAnchors};
 use sabir_mls::rows::Rows;
 use sabir_wire::client_api::{AckRequest, EventBody, HubIdentity, path};
@@ -133,6 +136,17 @@ impl Talker {
     pub(crate) fn done(&self) -> usize {
         let done = |event: &&ConversationEvent| matches!(event, ConversationEvent::IntentDone { .. });
         self.events.iter().filter(done).count()
+    }
+
+    /// A commit that this device's own client would not make, perhaps. The client does not hear of it.
+    pub(crate) fn cheats(&self, plan: CommitPlan) -> OwnCommit {
+        let room = self.conversation.as_ref().unwrap().room();
+        let id = group_uri(room).unwrap();
+        let rows = sabir_core::mls_rows(&self.rows);
+        let mut group = Group::load(rows, id.as_str().as_bytes(), &mut rng()).unwrap();
+        group
+            .commit(&self.online.mls, plan, &RoomRules, &mut rng())
+            .unwrap()
     }
 
     pub(crate) fn say(&mut self, line: &str) {
