@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use sabir_core::conversation::Intent;
-use sabir_core::room::{MEMBER, READ_ONLY};
+use sabir_core::room::{MEMBER, READ_ONLY, RoomState};
 use sabir_store::MemoryStore;
 use sabir_wire::client_api::path;
 use sabir_wire::protocol::{UpdateOutcome, UpdateRoomResponse};
@@ -53,9 +53,14 @@ async fn joined(town: &Town, at: &Running, name: &str, all: &[&Running]) -> (Per
     (person, Talker::new(online, all).await)
 }
 
-fn epoch(talker: &Talker) -> u64 {
+pub(crate) fn epoch(talker: &Talker) -> u64 {
     let conversation = talker.conversation.as_ref();
     conversation.map_or(0, |conversation| conversation.epoch())
+}
+
+/// What a talker knows of the room.
+pub(crate) fn state(talker: &Talker) -> &RoomState {
+    talker.conversation.as_ref().unwrap().state()
 }
 
 impl Company {
@@ -101,7 +106,7 @@ impl Company {
     }
 
     /// Waits until everybody is in the epoch that Alice is in.
-    async fn all_hear(&mut self) {
+    pub(crate) async fn all_hear(&mut self) {
         let now = epoch(&self.alice);
         for talker in [&mut self.bob, &mut self.carol, &mut self.dave, &mut self.erin] {
             talker.listen_until(|talker| epoch(talker) == now).await;
@@ -122,8 +127,13 @@ impl Company {
         }
     }
 
-    async fn updates(&self, way: Way, by: &Online, body: &[u8]) -> UpdateRoomResponse {
+    pub(crate) async fn updates(&self, way: Way, by: &Online, body: &[u8]) -> UpdateRoomResponse {
         self.sends(way, by, path::UPDATE, "update", body).await.read()
+    }
+
+    pub(crate) async fn submits(&self, way: Way, by: &Online, body: &[u8]) -> Answer {
+        self.sends(way, by, path::SUBMIT_MESSAGE, "submitMessage", body)
+            .await
     }
 
     /// The update of a device of the hub's, or of somebody of the other provider's, is taken; and everybody hears of it.
@@ -160,7 +170,7 @@ impl Company {
     }
 
     /// The room as its hub shows it, and all that is stored.
-    async fn looked_at(&self) -> impl PartialEq {
+    pub(crate) async fn looked_at(&self) -> impl PartialEq {
         let shown = seen_by(&self.alice.online).await;
         assert_eq!(shown.group_info.group_context.epoch, epoch(&self.alice));
         (shown, self.disk.everything(), picture(&self.b.shared))
@@ -174,7 +184,7 @@ impl Company {
 }
 
 /// Has a wish come true.
-async fn wish(talker: &mut Talker, intent: Intent) {
+pub(crate) async fn wish(talker: &mut Talker, intent: Intent) {
     let before = talker.done();
     talker.intend(intent);
     talker.flush().await;

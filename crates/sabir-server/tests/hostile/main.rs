@@ -22,6 +22,7 @@ mod requests;
 #[allow(dead_code, unreachable_pub, reason = "each test binary uses its part")]
 #[path = "../../../sabir-mls/tests/world/resign.rs"]
 mod resign;
+mod roles;
 #[allow(dead_code, reason = "each test binary uses its part")]
 #[path = "../provider/support/mod.rs"]
 mod support;
