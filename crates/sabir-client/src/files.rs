@@ -90,8 +90,8 @@ struct Shared {
     stopped: watch::Receiver<bool>,
     places: Arc<Semaphore>,
     known: Mutex<BTreeMap<u64, Entry>>,
-    /// Held while a file is looked at whose sender named it, so that the same one is not begun twice.
-    named: tokio::sync::Mutex<()>,
+    /// Held from the look whether a transfer is known until it is, so that the same one is not begun twice.
+    beginning: tokio::sync::Mutex<()>,
     /// Raised whenever a transfer's state changes.
     changed: watch::Sender<u64>,
 }
@@ -151,7 +151,7 @@ impl Files {
             stopped,
             places: Arc::new(Semaphore::new(AT_ONCE)),
             known: Mutex::default(),
-            named: tokio::sync::Mutex::default(),
+            beginning: tokio::sync::Mutex::default(),
             changed: watch::Sender::new(0),
         }))
     }
@@ -176,11 +176,8 @@ impl Files {
             keep_metadata,
             key,
         } = file;
-        let _one_at_a_time = match &key {
-            Some(_) => Some(self.0.named.lock().await),
-            None => None,
-        };
         let asked = |record: &Record| matches!(&record.task, Task::Send(sending) if key.is_some() && sending.key == key);
+        // Before the file is looked at, which need not be there any more.
         if let Some(number) = self.find(asked) {
             return self.view(number).ok_or(ClientError::NoTransfer);
         }
@@ -209,9 +206,10 @@ impl Files {
                 && sending.keep_metadata == keep_metadata
                 && sending.stamp == looked.stamp
         };
+        let _one_at_a_time = self.0.beginning.lock().await;
         let under_way = self.find(|record| {
             let again = matches!(&record.task, Task::Send(sending) if same(sending));
-            again && record.view.path == shown && !record.view.state.is_over()
+            asked(record) || (again && record.view.path == shown && !record.view.state.is_over())
         });
         if let Some(number) = under_way {
             return self.view(number).ok_or(ClientError::NoTransfer);
@@ -255,6 +253,7 @@ impl Files {
         let same = |saving: &Saving| {
             saving.to == to && saving.part.url == kept.url && saving.overwrite == file.overwrite
         };
+        let _one_at_a_time = self.0.beginning.lock().await;
         let under_way = self.find(|record| {
             let again = matches!(&record.task, Task::Save(saving) if same(saving));
             again && !record.view.state.is_over()

@@ -24,6 +24,8 @@ mod apply;
 mod changes;
 mod error;
 #[cfg(test)]
+mod file_tests;
+#[cfg(test)]
 mod group_tests;
 mod groups;
 #[cfg(test)]
