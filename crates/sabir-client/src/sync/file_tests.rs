@@ -1,4 +1,4 @@
-//! Files that meet on their way: the same one sent or saved several times at once.
+//! Files that meet on their way: the same one sent or saved several times at once, and places that take none.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -214,4 +214,98 @@ async fn files_of_one_name_that_are_saved_at_once_are_each_whole_or_refused() {
         assert_eq!(fs::read(inbox.join(NAME)).unwrap(), bytes(of));
         assert_eq!(names(inbox), [NAME]);
     }
+}
+
+/// Bob cannot save; what he sees is one sentence with these words.
+async fn fails(scene: &Scene, file: SaveFile, words: &str) {
+    let ended = scene.saved(vec![file]).await;
+    assert_eq!(ended[0].state, TransferState::Failed, "{ended:?}");
+    let problem = ended[0].problem.as_ref().unwrap();
+    assert!(problem.contains(words), "{problem}");
+}
+
+#[tokio::test]
+async fn a_place_that_cannot_be_written_is_told_and_left_as_it_was() {
+    let mut scene = Scene::new().await;
+    let message = scene.sent(1, "one").await;
+
+    // What should be a folder is a file, is not there, or may not be written.
+    let inbox = scene.folder("inbox");
+    let below = inbox.join("file");
+    fs::write(&below, "mine").unwrap();
+    fails(
+        &scene,
+        saving(&message, &below.join("it"), false),
+        "cannot be written there",
+    )
+    .await;
+    assert_eq!(fs::read(&below).unwrap(), b"mine");
+    fs::remove_file(&below).unwrap();
+    fails(
+        &scene,
+        saving(&message, &below.join("it"), false),
+        "cannot be written there",
+    )
+    .await;
+    assert_eq!(names(&inbox), [""; 0]);
+    let mut closed = fs::metadata(&inbox).unwrap().permissions();
+    let open = closed.clone();
+    closed.set_readonly(true);
+    fs::set_permissions(&inbox, closed).unwrap();
+    // Whoever may do everything is not kept out by this.
+    if fs::write(&below, "").is_err() {
+        fails(&scene, saving(&message, &inbox, false), "cannot be written there").await;
+    }
+    fs::set_permissions(&inbox, open).unwrap();
+    let _ = fs::remove_file(&below);
+    assert_eq!(names(&inbox), [""; 0]);
+
+    // A folder has the name of the file.
+    let taken = inbox.join(NAME);
+    fs::create_dir(&taken).unwrap();
+    fs::write(taken.join("within"), "mine").unwrap();
+    fails(
+        &scene,
+        saving(&message, &inbox, true),
+        "cannot be put into its place",
+    )
+    .await;
+    assert_eq!(fs::read(taken.join("within")).unwrap(), b"mine");
+    assert_eq!(names(&inbox), [NAME]);
+    fs::remove_dir_all(&taken).unwrap();
+
+    // Again, now that nothing is in the way.
+    let ended = scene.saved(vec![saving(&message, &inbox, false)]).await;
+    assert_eq!(ended[0].state, TransferState::Done, "{ended:?}");
+    assert_eq!(fs::read(&taken).unwrap(), bytes(1));
+    assert_eq!(names(&inbox), [NAME]);
+}
+
+/// Stands for a disk that is full while the file with this ending is written, in the transfer of this number.
+#[cfg(target_os = "linux")]
+fn full(inbox: &Path, transfer: u64, ending: &str) {
+    let name = format!(".{NAME}.{transfer}.{ending}");
+    std::os::unix::fs::symlink("/dev/full", inbox.join(name)).unwrap();
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_full_disk_is_told_and_leaves_nothing_behind() {
+    let mut scene = Scene::new().await;
+    let message = scene.sent(1, "one").await;
+    let inbox = scene.folder("inbox");
+    let first = scene.saved(vec![saving(&message, &inbox, false)]).await;
+    let next = first[0].transfer + 1;
+    fs::write(inbox.join(NAME), "mine").unwrap();
+    // While it is fetched, and while it is decrypted; and what is there stays, although it is to be replaced.
+    for (transfer, ending) in (next..).zip(["sabir-part", "sabir-new"]) {
+        full(&inbox, transfer, ending);
+        fails(&scene, saving(&message, &inbox, true), "No space left on device").await;
+        assert_eq!(fs::read(inbox.join(NAME)).unwrap(), b"mine", "{ending}");
+        assert_eq!(names(&inbox), [NAME], "{ending}");
+    }
+    let ended = scene.saved(vec![saving(&message, &inbox, true)]).await;
+    assert_eq!(ended[0].state, TransferState::Done, "{ended:?}");
+    assert_eq!(fs::read(inbox.join(NAME)).unwrap(), bytes(1));
+    assert_eq!(names(&inbox), [NAME]);
 }
