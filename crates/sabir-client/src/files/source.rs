@@ -1,6 +1,6 @@
 //! The file that is sent, read piece by piece.
 
-use std::fs::File;
+use std::fs::{self, File, Metadata};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 use std::path::Path;
 use std::time::UNIX_EPOCH;
@@ -32,8 +32,8 @@ pub(super) struct Looked {
 
 /// Looks at a file without reading it through. Blocks.
 pub(super) fn look(path: &Path) -> io::Result<Looked> {
-    let mut file = File::open(path)?;
-    let stamp = stamp(&file)?;
+    let mut file = open(path)?;
+    let stamp = stamp(&file.metadata()?)?;
     let mut head = Vec::new();
     Read::by_ref(&mut file)
         .take(media::HEAD as u64)
@@ -52,8 +52,12 @@ impl Source {
         media_type: &str,
         keep_metadata: bool,
     ) -> Result<Self, Trouble> {
-        let mut file = File::open(path).map_err(|error| Trouble::local("The file cannot be read", &error))?;
-        let found = stamp(&file).map_err(|error| Trouble::local("The file cannot be read", &error))?;
+        let lost = |error: io::Error| Trouble::local("The file cannot be read", &error);
+        let mut file = open(path).map_err(lost)?;
+        let found = file
+            .metadata()
+            .and_then(|metadata| stamp(&metadata))
+            .map_err(lost)?;
         if found != *expected {
             return Err(Trouble::changed());
         }
@@ -182,8 +186,13 @@ impl Source {
     }
 }
 
-fn stamp(file: &File) -> io::Result<Stamp> {
-    let metadata = file.metadata()?;
+/// Opens what is a file: whoever opens a pipe into which nobody writes is not heard of again.
+fn open(path: &Path) -> io::Result<File> {
+    stamp(&fs::metadata(path)?)?;
+    File::open(path)
+}
+
+fn stamp(metadata: &Metadata) -> io::Result<Stamp> {
     if !metadata.is_file() {
         return Err(io::Error::new(
             ErrorKind::InvalidInput,

@@ -309,3 +309,28 @@ async fn a_full_disk_is_told_and_leaves_nothing_behind() {
     assert_eq!(fs::read(inbox.join(NAME)).unwrap(), bytes(1));
     assert_eq!(names(&inbox), [NAME]);
 }
+
+#[tokio::test]
+async fn what_is_no_file_is_not_sent() {
+    let mut scene = Scene::new().await;
+    let folder = scene.folder("alice's");
+    let nowhere = folder.join("file").join("below");
+    fs::write(folder.join("file"), "mine").unwrap();
+    let pipe = folder.join("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
+    assert!(made.success());
+    for (path, words) in [
+        (&nowhere, "cannot be read"),
+        (&folder, "not a regular file"),
+        (&pipe, "not a regular file"),
+    ] {
+        let file = sending(path, "a file", Some("the same"));
+        let asked = scene.alice.send_file("bob@a.example", file);
+        let asked = tokio::time::timeout(PATIENCE, asked).await.expect("an answer");
+        let problem = asked.unwrap_err().to_string();
+        assert!(problem.contains(words), "{problem}");
+    }
+    // Nothing of it is in the way of what can be sent.
+    let message = scene.sent(1, "one").await;
+    assert_eq!(message.text, "one");
+}
