@@ -212,7 +212,8 @@ impl Hub {
     /// A provider of whom nobody is in the room learns nothing of it, not even its epoch from a commit that is too old.
     /// Who comes from outside was told the epoch with the GroupInfo.
     fn check_stranger(&self, origin: &Origin, message: &MlsMessage) -> Result<(), Refused> {
-        let from_outside = matches!(message, MlsMessage::Public(message) if message.sender() == Sender::NewMemberCommit);
+        let from_outside =
+            matches!(message, MlsMessage::Public(message) if message.sender() == Sender::NewMemberCommit);
         let mut clients = self.leaves.values();
         if from_outside || clients.any(|client| speaks_for(&origin.provider, &client.user)) {
             Ok(())
