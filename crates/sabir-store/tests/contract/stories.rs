@@ -427,6 +427,42 @@ fn a_body_stays_while_somebody_has_yet_to_get_it() {
 }
 
 #[test]
+fn a_clock_that_was_ahead_for_a_while_keeps_nothing_old() {
+    each(|backend| {
+        let mut version = create(backend.store()).version;
+        for (number, now) in (1..).zip([1000, 90_000, 1000, 5000]) {
+            let unneeded = RoomEvent {
+                kind: 1,
+                body: vec![number],
+                message_hash: Some([number; 32]),
+                ..RoomEvent::default()
+            };
+            let answer = Answer {
+                origin: "b.example".into(),
+                request_hash: [number; 32],
+                response: Vec::new(),
+            };
+            let change = RoomWrite {
+                now,
+                answer: Some(answer),
+                ..write(vec![unneeded])
+            };
+            version = apply(backend.store(), version, change).version;
+        }
+        let policy = Retention {
+            log_ms: 1000,
+            hashes_ms: 1000,
+            answers_ms: 1000,
+        };
+        let gone = backend.store().expire(5100, policy).unwrap();
+        assert_eq!((gone.bodies, gone.hashes, gone.answers), (2, 2, 2));
+        let log = backend.store().room_log(ROOM, 0, 9).unwrap();
+        let times: Vec<u64> = log.iter().map(|entry| entry.at).collect();
+        assert_eq!(times, [90_000, 5000]);
+    });
+}
+
+#[test]
 fn hints_follow_commits() {
     each(|backend| {
         let mut hints = backend.store().watch();
