@@ -257,12 +257,7 @@ fn one_victim_of_a_wrong_path_secret_names_its_maker_and_comes_back_by_itself() 
 fn a_return_meets_a_departure_and_the_hub_sees_it_through() {
     let mut town = Town::new(5, FOUR);
     town.second("bob", "bob-b");
-    town.create_group("alice", "friends");
-    for name in ["bob", "carol", "dave"] {
-        town.add("alice", name, MEMBER);
-    }
-    town.settle();
-    town.agree(&["alice", "bob", "bob-b", "carol", "dave"]);
+    town.gather(FOUR);
     // Bob leaves with both clients; before anybody commits, Carol comes back from outside.
     spoil_state(&mut town, "carol");
     town.intend("bob", id(1), Intent::Leave).unwrap();

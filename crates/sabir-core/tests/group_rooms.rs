@@ -210,12 +210,7 @@ fn two_devices_of_one_person_leave_at_once() {
     for seed in [13, 14] {
         let mut town = Town::new(seed, FOUR);
         town.second("bob", "bob-b");
-        town.create_group("alice", "friends");
-        for name in ["bob", "carol", "dave"] {
-            town.add("alice", name, MEMBER);
-        }
-        town.settle();
-        town.agree(&["alice", "bob", "bob-b", "carol", "dave"]);
+        town.gather(FOUR);
         let mut leaves = Vec::new();
         for (byte, who) in (1..).zip(["bob", "bob-b"]) {
             town.intend(who, id(byte), Intent::Leave).unwrap();

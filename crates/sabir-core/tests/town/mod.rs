@@ -769,6 +769,9 @@ impl Town {
             self.add(names[0], name, sabir_core::room::MEMBER);
         }
         self.settle();
-        self.agree(&names);
+        let theirs = self.clients.iter();
+        let theirs = theirs.filter(|(_, client)| names.contains(&client.person.as_str()));
+        let theirs: Vec<&str> = theirs.map(|(called, _)| called.as_str()).collect();
+        self.agree(&theirs);
     }
 }

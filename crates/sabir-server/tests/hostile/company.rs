@@ -84,7 +84,7 @@ impl Company {
             (&erin, READ_ONLY),
         ] {
             let user = whom.online.user.clone();
-            wish(&mut alice, Intent::Add { user, role }).await;
+            alice.wish(Intent::Add { user, role }).await;
         }
         let peer = Connection::open(town.peer_tls("b.example"), "a.example", a.address).await;
         let mut company = Self {
@@ -181,12 +181,4 @@ impl Company {
         a.stop().await;
         b.stop().await;
     }
-}
-
-/// Has a wish come true.
-pub(crate) async fn wish(talker: &mut Talker, intent: Intent) {
-    let before = talker.done();
-    talker.intend(intent);
-    talker.flush().await;
-    talker.listen_until(|talker| talker.done() > before).await;
 }

@@ -6,15 +6,15 @@ use sabir_mls::app_data::AppDataOperation;
 use sabir_mls::group::CommitPlan;
 use sabir_wire::codec::{Decode, Encode};
 use sabir_wire::components::{ParticipantListUpdate, UserRolePair, UserindexRolePair};
-use sabir_wire::mls::{ComponentId, MlsMessage};
+use sabir_wire::mls::ComponentId;
 use sabir_wire::policy::BaseRoomPolicy;
 use sabir_wire::protocol::{SubmitMessageRequest, SubmitMessageResponse};
 use sabir_wire::uri::UserUri;
 
-use crate::company::{Company, Way, epoch, state, wish};
+use crate::company::{Company, Way, epoch, state};
 use crate::support::entry::update_body;
 use crate::support::logs::Logs;
-use crate::support::talker::Talker;
+use crate::support::talker::{Talker, another};
 
 fn change(component: ComponentId, bytes: Vec<u8>) -> CommitPlan {
     CommitPlan {
@@ -25,11 +25,7 @@ fn change(component: ComponentId, bytes: Vec<u8>) -> CommitPlan {
 
 /// A change of the list.
 fn list(change_list: impl FnOnce(&mut ParticipantListUpdate)) -> CommitPlan {
-    let mut update = ParticipantListUpdate {
-        changed_role_participants: vec![],
-        removed_indices: vec![],
-        added_participants: vec![],
-    };
+    let mut update = ParticipantListUpdate::default();
     change_list(&mut update);
     change(ComponentId::PARTICIPANT_LIST, update.to_bytes())
 }
@@ -97,7 +93,7 @@ async fn nobody_changes_roles_or_the_policy_above_their_own_role() {
     // The owner may, so it was refused for who did it; and the room goes on for everybody.
     let before = epoch(&company.alice);
     let user = company.dave.online.user.clone();
-    wish(&mut company.alice, Intent::SetRole { user, role: MEMBER }).await;
+    company.alice.wish(Intent::SetRole { user, role: MEMBER }).await;
     assert_eq!(epoch(&company.alice), before + 1);
     company.all_hear().await;
     company.bob.say("still here");
@@ -121,11 +117,7 @@ async fn who_may_read_alone_sends_nothing() {
         (Way::Peer, &company.dave),
         (Way::Forwarded, &company.dave),
     ] {
-        let mut request = SubmitMessageRequest::from_bytes(&good.body).unwrap();
-        let MlsMessage::Private(message) = &mut request.app_message else {
-            panic!("an application message")
-        };
-        message.ciphertext[0] ^= 1;
+        let mut request = another(&SubmitMessageRequest::from_bytes(&good.body).unwrap());
         request.sending_uri = by.online.user.clone();
         let before = company.looked_at().await;
         logs.clear();
@@ -140,7 +132,7 @@ async fn who_may_read_alone_sends_nothing() {
     company.alice.flush().await;
     // Once he may, he is heard: he was refused for his role.
     let user = company.dave.online.user.clone();
-    wish(&mut company.alice, Intent::SetRole { user, role: MEMBER }).await;
+    company.alice.wish(Intent::SetRole { user, role: MEMBER }).await;
     company.all_hear().await;
     company.dave.say("two");
     company.dave.flush().await;

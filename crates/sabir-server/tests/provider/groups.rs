@@ -4,7 +4,6 @@ use sabir_core::conversation::{ConversationEvent, Intent, Out, RequestKind};
 use sabir_core::room::{ADMIN, MEMBER};
 use sabir_wire::client_api::path;
 use sabir_wire::codec::{Decode, Encode};
-use sabir_wire::mls::MlsMessage;
 use sabir_wire::protocol::{
     GroupInfoOutcome, GroupInfoResponse, SubmitMessageRequest, SubmitMessageResponse, UpdateOutcome,
     UpdateRoomResponse,
@@ -12,29 +11,12 @@ use sabir_wire::protocol::{
 
 use crate::support::entry::group_info;
 use crate::support::scene::{room, talker};
-use crate::support::talker::Talker;
+use crate::support::talker::{Talker, another};
 use crate::support::town::Town;
 
 fn size(talker: &Talker) -> usize {
     let conversation = talker.conversation.as_ref();
     conversation.map_or(0, |conversation| conversation.devices().len())
-}
-
-/// As good a message as this one, for all that a hub can tell.
-fn another(message: &SubmitMessageRequest) -> SubmitMessageRequest {
-    let mut another = message.clone();
-    let MlsMessage::Private(private) = &mut another.app_message else {
-        panic!("an application message")
-    };
-    private.ciphertext[0] ^= 1;
-    another
-}
-
-async fn wish(talker: &mut Talker, intent: Intent) {
-    let before = talker.done();
-    talker.intend(intent);
-    talker.flush().await;
-    talker.listen_until(|talker| talker.done() > before).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -52,13 +34,13 @@ async fn anybody_who_may_adds_people_of_any_provider() {
     alice.open_group(&room(), "three").await;
     alice.flush().await;
     let user = bob_s.clone();
-    wish(&mut alice, Intent::Add { user, role: ADMIN }).await;
+    alice.wish(Intent::Add { user, role: ADMIN }).await;
     bob.listen_until(|bob| size(bob) == 2).await;
 
     // Key packages of a third provider come to a device of the second through the hub, which so knows where the
     // Welcome goes; and the third begins to follow the room with it.
     let user = carol_s.clone();
-    wish(&mut bob, Intent::Add { user, role: MEMBER }).await;
+    bob.wish(Intent::Add { user, role: MEMBER }).await;
     carol.listen_until(|carol| size(carol) == 3).await;
     alice.listen_until(|alice| size(alice) == 3).await;
     for (talker, line) in [(&mut carol, "one"), (&mut alice, "two"), (&mut bob, "three")] {
@@ -115,7 +97,7 @@ async fn anybody_who_may_adds_people_of_any_provider() {
 
     // Carol is removed: neither message, nor commit, nor GroupInfo.
     let user = carol_s.clone();
-    wish(&mut alice, Intent::Remove { user }).await;
+    alice.wish(Intent::Remove { user }).await;
     carol.listen_until(|carol| out(carol).is_some()).await;
     assert_eq!(out(&carol), Some(Out::Removed));
     let (body, _) = group_info(&carol.online);

@@ -12,7 +12,8 @@ use sabir_mls::rows::Rows;
 use sabir_wire::client_api::{AckRequest, EventBody, HubIdentity, path};
 use sabir_wire::codec::{Decode, Encode};
 use sabir_wire::content::MimiContent;
-use sabir_wire::protocol::{FrankingAgentData, KeyMaterialRequest};
+use sabir_wire::mls::MlsMessage;
+use sabir_wire::protocol::{FrankingAgentData, KeyMaterialRequest, SubmitMessageRequest};
 use sabir_wire::uri::{RoomUri, UserUri};
 
 use super::connection::Answer;
@@ -32,6 +33,16 @@ pub(crate) struct Talker {
     /// Every row this device ever held.
     pub(crate) held: Vec<Vec<u8>>,
     sent: u128,
+}
+
+/// As good a message as this one, for all that a hub can tell.
+pub(crate) fn another(message: &SubmitMessageRequest) -> SubmitMessageRequest {
+    let mut another = message.clone();
+    let MlsMessage::Private(private) = &mut another.app_message else {
+        panic!("an application message")
+    };
+    private.ciphertext[0] ^= 1;
+    another
 }
 
 impl Talker {
@@ -147,6 +158,14 @@ impl Talker {
         group
             .commit(&self.online.mls, plan, &RoomRules, &mut rng())
             .unwrap()
+    }
+
+    /// Has a wish come true.
+    pub(crate) async fn wish(&mut self, intent: Intent) {
+        let before = self.done();
+        self.intend(intent);
+        self.flush().await;
+        self.listen_until(|talker| talker.done() > before).await;
     }
 
     pub(crate) fn say(&mut self, line: &str) {
