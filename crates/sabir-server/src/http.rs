@@ -17,6 +17,7 @@ mod body;
 mod client_errors;
 mod connection;
 mod context;
+mod cork;
 mod directory;
 mod listener;
 mod quota;

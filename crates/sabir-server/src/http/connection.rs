@@ -26,6 +26,7 @@ use tokio_rustls::server::TlsStream;
 use super::body::{AddressMemory, BodyRules};
 use super::client_errors;
 use super::context::{Context, check_host};
+use super::cork::cork;
 use super::tunnel;
 use crate::error::{Error, REFUSED, log_refused};
 use crate::tls::Peer;
@@ -160,10 +161,11 @@ async fn requests(
         .initial_connection_window_size(CONNECTION_WINDOW)
         .keep_alive_interval(rules.keep_alive)
         .keep_alive_timeout(rules.keep_alive);
-    let mut connection = pin!(http.serve_connection(TokioIo::new(tls), gate));
+    let (stream, cork) = cork(tls);
+    let mut connection = pin!(http.serve_connection(TokioIo::new(stream), gate));
 
     let end = tokio::select! {
-        end = connection.as_mut() => Some(end),
+        end = cork.drive(connection.as_mut()) => Some(end),
         () = activity.idle_for(rules.idle) => None,
         () = tokio::time::sleep(rules.age) => None,
         _ = stop.wait_for(|stop| *stop) => None,
@@ -172,7 +174,7 @@ async fn requests(
         Some(end) => Ok(end),
         None => {
             connection.as_mut().graceful_shutdown();
-            timeout(rules.drain, connection).await
+            timeout(rules.drain, cork.drive(connection.as_mut())).await
         }
     };
     match end {

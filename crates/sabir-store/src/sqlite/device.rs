@@ -49,7 +49,7 @@ pub(super) fn enqueue(
     notes: &mut Notes,
     command: &Enqueue,
 ) -> Result<Once<Vec<u64>>, Fail> {
-    if let Some(response) = room::keep_answer(connection, command.answer.as_ref(), command.now)? {
+    if let Some(response) = room::keep_answer(connection, notes, command.answer.as_ref(), command.now)? {
         return Ok(Once::AlreadyAnswered(response));
     }
     let mut cursors = Vec::with_capacity(command.notices.len());

@@ -4,6 +4,8 @@ use rusqlite::Connection;
 
 use super::SqliteStore;
 use super::fail::Fail;
+use super::hashes::{self, HashRow, Table};
+use super::notes::Notes;
 use super::query::{execute, find, int, list};
 use crate::types::bounded;
 use crate::{Expired, Retention, StoreError};
@@ -17,18 +19,8 @@ impl SqliteStore {
         let now = int(now);
         Ok(Expired {
             bodies: self.expire_bodies(log_before, now)?,
-            hashes: self.expire_oldest(
-                "SELECT id FROM seen WHERE at BETWEEN ?1 AND ?2 ORDER BY id LIMIT 1",
-                "DELETE FROM seen WHERE id IN (SELECT id FROM seen WHERE id < ?1 AND at < ?2 ORDER BY id LIMIT ?3)",
-                hashes_before,
-                now,
-            )?,
-            answers: self.expire_oldest(
-                "SELECT id FROM answers WHERE at BETWEEN ?1 AND ?2 ORDER BY id LIMIT 1",
-                "DELETE FROM answers WHERE id IN (SELECT id FROM answers WHERE id < ?1 AND at < ?2 ORDER BY id LIMIT ?3)",
-                answers_before,
-                now,
-            )?,
+            hashes: self.expire_oldest(&SEEN, hashes_before, now)?,
+            answers: self.expire_oldest(&ANSWERS, answers_before, now)?,
             takes: self.expire_takes(answers_before)?,
             key_packages: self.expire_rows(
                 "DELETE FROM key_packages WHERE id IN
@@ -63,7 +55,9 @@ impl SqliteStore {
         )?;
         let sql = "SELECT room_id, seq FROM log WHERE id < ?1 AND at < ?2
             EXCEPT SELECT room_id, seq FROM queue
-            EXCEPT SELECT room_id, seq FROM outbox";
+            EXCEPT SELECT room_id, seq FROM outbox
+            EXCEPT SELECT l.room_id, l.seq FROM batches b JOIN log l
+                ON l.room_id = b.room_id AND l.seq BETWEEN b.first_seq AND b.last_seq WHERE b.listed = 0";
         let bodies: Vec<(i64, i64)> = self.read("expire", |connection| {
             Ok(list(connection, sql, [kept, before], |row| {
                 Ok((row.get(0)?, row.get(1)?))
@@ -83,7 +77,7 @@ impl SqliteStore {
     }
 
     fn expire_takes(&self, before: i64) -> Result<u64, StoreError> {
-        self.repeat(move |connection| {
+        self.repeat(move |connection, _| {
             let sql = "DELETE FROM taken WHERE take_id IN (SELECT id FROM takes WHERE at < ?1 ORDER BY at, id LIMIT ?2)";
             execute(connection, sql, [before, CHUNK])?;
             let sql = "DELETE FROM takes WHERE id IN (SELECT id FROM takes WHERE at < ?1 ORDER BY at, id LIMIT ?2)";
@@ -92,16 +86,25 @@ impl SqliteStore {
     }
 
     /// For a table that grows at its end, in the order of time: its rows need no index by time, which each of them would
-    /// pay for. `kept` finds the row up to which `delete` deletes.
-    fn expire_oldest(
-        &self,
-        kept: &'static str,
-        delete: &'static str,
-        before: i64,
-        now: i64,
-    ) -> Result<u64, StoreError> {
-        let kept = self.first_kept(kept, before, now)?;
-        self.repeat(move |connection| Ok(execute(connection, delete, [kept, before, CHUNK])?))
+    /// pay for.
+    fn expire_oldest(&self, rows: &'static Oldest, before: i64, now: i64) -> Result<u64, StoreError> {
+        let kept = self.first_kept(rows.kept, before, now)?;
+        self.repeat(move |connection, notes| {
+            let old: Vec<(i64, [u8; 8])> = list(connection, rows.old, [kept, before, CHUNK], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })?;
+            for (id, first) in &old {
+                execute(connection, rows.delete, [id])?;
+                let row = HashRow {
+                    table: rows.table,
+                    fingerprint: i64::from_be_bytes(*first),
+                    id: *id,
+                };
+                hashes::drop_indexed(connection, &row)?;
+                notes.news.forgotten.push(row);
+            }
+            Ok(old.len())
+        })
     }
 
     /// The id of the first row that is not old. Rows of the future are no end, for a clock that was put back leaves such
@@ -114,18 +117,20 @@ impl SqliteStore {
     }
 
     fn expire_rows(&self, sql: &'static str, before: i64) -> Result<u64, StoreError> {
-        self.repeat(move |connection| Ok(execute(connection, sql, [before, CHUNK])?))
+        self.repeat(move |connection, _| Ok(execute(connection, sql, [before, CHUNK])?))
     }
 
     /// Until it says 0.
     fn repeat(
         &self,
-        delete: impl Fn(&Connection) -> Result<usize, Fail> + Copy + Send + 'static,
+        delete: impl Fn(&Connection, &mut Notes) -> Result<usize, Fail> + Copy + Send + 'static,
     ) -> Result<u64, StoreError> {
         let mut gone = 0_u64;
         loop {
             match self
-                .write("expire", Ok(()), move |connection, _| delete(connection))
+                .write("expire", Ok(()), move |connection, notes| {
+                    delete(connection, notes)
+                })
                 .wait()?
             {
                 0 => return Ok(gone),
@@ -147,6 +152,28 @@ fn delete_bodies(connection: &Connection, bodies: &[(i64, i64)]) -> Result<u64, 
     }
     Ok(gone)
 }
+
+/// What grows at its end and is found by a hash.
+struct Oldest {
+    table: Table,
+    kept: &'static str,
+    old: &'static str,
+    delete: &'static str,
+}
+
+const ANSWERS: Oldest = Oldest {
+    table: Table::Answers,
+    kept: "SELECT id FROM answers WHERE at BETWEEN ?1 AND ?2 ORDER BY id LIMIT 1",
+    old: "SELECT id, substr(request_hash, 1, 8) FROM answers WHERE id < ?1 AND at < ?2 ORDER BY id LIMIT ?3",
+    delete: "DELETE FROM answers WHERE id = ?1",
+};
+
+const SEEN: Oldest = Oldest {
+    table: Table::Seen,
+    kept: "SELECT id FROM seen WHERE at BETWEEN ?1 AND ?2 ORDER BY id LIMIT 1",
+    old: "SELECT id, substr(hash, 1, 8) FROM seen WHERE id < ?1 AND at < ?2 ORDER BY id LIMIT ?3",
+    delete: "DELETE FROM seen WHERE id = ?1",
+};
 
 /// Rows of one command: a few milliseconds of the writer.
 const ROWS_AT_ONCE: usize = 1000;

@@ -53,13 +53,13 @@ impl Store for SqliteStore {
 
     fn seen_message(&self, room: &str, message_hash: &Hash) -> Result<Option<u64>, StoreError> {
         self.read("seen_message", |connection| {
-            room::seen(connection, room, message_hash)
+            room::seen(connection, &self.hashes, room, message_hash)
         })
     }
 
     fn answered(&self, origin: &str, request_hash: &Hash) -> Result<Option<Vec<u8>>, StoreError> {
         self.read("answered", |connection| {
-            room::answered(connection, origin, request_hash)
+            room::answered(connection, &self.hashes, origin, request_hash)
         })
     }
 

@@ -6,13 +6,13 @@
 //! ```
 //!
 //! **Group commit**: the writer takes every waiting command into one transaction, so 64 waiting commands cost one
-//! fsync. What one of them undoes, the others do not notice: where one fails after it had written, all are rolled back
-//! and run again, each in a savepoint of its own. WAL with `synchronous=FULL`, and an answer is given only after COMMIT
-//! returned.
+//! fsync; where many come, a group gathers for a moment. What one of them undoes, the others do not notice: where one
+//! fails after it had written, all are rolled back and run again, each in a savepoint of its own. WAL with
+//! `synchronous=FULL`, and an answer is given only after COMMIT returned.
 //!
 //! What was just written is handed to its readers in memory (`handover`), and the writer remembers what it would
 //! otherwise ask the database again for each command (`notes`): a device that listens, and a follower that answers,
-//! cost no question at all.
+//! cost no question at all. Of the answers and the messages seen, the newest are found in memory (`hashes`).
 //!
 //! A store is a directory (mode 0700) with `provider.db` (mode 0600) and `lock`, whose file lock keeps a second
 //! process away.
@@ -25,6 +25,9 @@ mod expire;
 mod fail;
 mod handle;
 mod handover;
+#[cfg(test)]
+mod hash_tests;
+mod hashes;
 mod key_package;
 mod notes;
 mod open;
@@ -48,6 +51,7 @@ pub use self::open::OpenError;
 
 use self::fail::Fail;
 use self::handover::Handover;
+use self::hashes::{Hashes, MOST_YOUNG};
 use self::notes::Notes;
 use self::readers::Readers;
 use self::writer::Writer;
@@ -62,6 +66,7 @@ pub struct SqliteStore {
     writer: Writer,
     hints: broadcast::Sender<Hint>,
     handover: Arc<Handover>,
+    hashes: Arc<Hashes>,
     _lock: File,
 }
 
@@ -72,17 +77,25 @@ impl SqliteStore {
     /// # Errors
     /// [`OpenError`]: another process has it, it is from a newer version, it is not private, or it cannot be read.
     pub fn open(directory: &Path) -> Result<Self, OpenError> {
+        Self::open_with(directory, MOST_YOUNG)
+    }
+
+    /// Opens it; of each table found by hash as many rows are found in memory.
+    fn open_with(directory: &Path, most_young: usize) -> Result<Self, OpenError> {
         let lock = open::lock_directory(directory)?;
         let database = open::database_file(directory)?;
-        let connection = open::open_writer(&database)?;
+        let mut connection = open::open_writer(&database)?;
+        let hashes = Arc::new(Hashes::open(&mut connection, most_young)?);
         let hints = broadcast::channel(HINTS_KEPT).0;
         let handover = Arc::new(Handover::default());
-        let writer = Writer::start(connection, hints.clone(), Arc::clone(&handover))?;
+        let shared = (Arc::clone(&handover), Arc::clone(&hashes));
+        let writer = Writer::start(connection, hints.clone(), shared)?;
         Ok(Self {
             readers: Readers::new(database),
             writer,
             hints,
             handover,
+            hashes,
             _lock: lock,
         })
     }

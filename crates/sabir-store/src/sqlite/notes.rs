@@ -7,14 +7,19 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use crate::types::Hint;
+use super::hashes::{HashRow, Hashes, Table};
+use super::outbox::Kind;
+use crate::types::{Hash, Hint};
 use crate::{Batch, DeviceItem, LogEntry, RoomHead};
 
 /// News and memory.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Notes {
     pub(super) news: News,
     pub(super) memory: Memory,
+    /// Rows of the open transaction that are found by their hash.
+    pub(super) added: Vec<HashRow>,
+    pub(super) hashes: Arc<Hashes>,
 }
 
 /// What readers are told after the commit, each list in its order.
@@ -23,6 +28,8 @@ pub(super) struct News {
     pub(super) hints: Vec<Hint>,
     pub(super) queues: Vec<QueueNews>,
     pub(super) batches: Vec<BatchNews>,
+    /// Rows that are not any more to be found by their hash.
+    pub(super) forgotten: Vec<HashRow>,
 }
 
 /// Something happened to a device's queue.
@@ -45,17 +52,20 @@ pub(super) enum BatchNews {
 
 /// How much news there was at some moment.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Mark(usize, usize, usize);
+pub(super) struct Mark {
+    hints: usize,
+    queues: usize,
+    batches: usize,
+    forgotten: usize,
+    added: usize,
+}
 
 impl News {
-    fn mark(&self) -> Mark {
-        Mark(self.hints.len(), self.queues.len(), self.batches.len())
-    }
-
     fn truncate(&mut self, mark: Mark) {
-        self.hints.truncate(mark.0);
-        self.queues.truncate(mark.1);
-        self.batches.truncate(mark.2);
+        self.hints.truncate(mark.hints);
+        self.queues.truncate(mark.queues);
+        self.batches.truncate(mark.batches);
+        self.forgotten.truncate(mark.forgotten);
     }
 }
 
@@ -79,26 +89,72 @@ pub(super) struct Memory {
 /// The whole outbox of a room and follower.
 #[derive(Debug, Default)]
 pub(super) struct Line {
-    /// Last sequence number of the batch in flight.
-    pub(super) in_flight: Option<u64>,
+    pub(super) in_flight: Option<InFlight>,
     /// What is not frozen yet.
     pub(super) waiting: VecDeque<LogEntry>,
 }
 
+/// The batch in flight.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct InFlight {
+    pub(super) last_seq: u64,
+    pub(super) kind: Kind,
+}
+
 impl Notes {
+    pub(super) fn new(hashes: Arc<Hashes>) -> Self {
+        Self {
+            news: News::default(),
+            memory: Memory::default(),
+            added: Vec::new(),
+            hashes,
+        }
+    }
+
+    /// Gives a new row, to be found by its hash, its id.
+    pub(super) fn add(&mut self, table: Table, hash: &Hash) -> i64 {
+        let row = self.hashes.add(table, hash);
+        self.added.push(row);
+        row.id
+    }
+
     /// A command begins.
     pub(super) fn begin(&mut self) -> Mark {
         self.memory.changed = false;
         self.memory.stay_small();
-        self.news.mark()
+        Mark {
+            hints: self.news.hints.len(),
+            queues: self.news.queues.len(),
+            batches: self.news.batches.len(),
+            forgotten: self.news.forgotten.len(),
+            added: self.added.len(),
+        }
     }
 
     /// The command that began at the mark is undone.
     pub(super) fn undo(&mut self, mark: Mark) {
         self.news.truncate(mark);
+        self.hashes
+            .forget(self.added.get(mark.added..).unwrap_or_default());
+        self.added.truncate(mark.added);
         if self.memory.changed {
             self.memory = Memory::default();
         }
+    }
+
+    /// The transaction is undone.
+    pub(super) fn undo_all(&mut self) {
+        self.news = News::default();
+        self.memory = Memory::default();
+        self.hashes.forget(&self.added);
+        self.added.clear();
+    }
+
+    /// The transaction is committed.
+    pub(super) fn committed(&mut self) {
+        self.added.clear();
+        self.hashes.forget(&self.news.forgotten);
+        self.news.forgotten.clear();
     }
 }
 

@@ -1,11 +1,12 @@
-//! The outbox in SQLite: a batch is a range of reference rows, frozen by its last sequence number.
+//! The outbox in SQLite. A batch is frozen by its last sequence number: a run of the log, or the reference rows up to it.
+//! Reference rows are written for what has to wait, and for what is no run.
 
 use std::sync::Arc;
 
 use rusqlite::{Connection, params};
 
 use super::fail::Fail;
-use super::notes::{BatchNews, Line, Notes};
+use super::notes::{BatchNews, InFlight, Line, Notes};
 use super::query::{execute, find, int, limit, list, number};
 use super::room;
 use crate::types::Hint;
@@ -26,47 +27,69 @@ pub(super) fn follower_id(connection: &Connection, notes: &mut Notes, domain: &s
     Ok(id)
 }
 
-/// Appends an entry of a room to what waits for a follower.
+/// Takes new entries of a room for a follower: as the batch in flight, when nothing is in flight; otherwise they wait.
 pub(super) fn append(
     connection: &Connection,
     notes: &mut Notes,
-    (room_id, follower): (i64, i64),
-    entry: &LogEntry,
-) -> Result<(), Fail> {
-    let sql = "INSERT INTO outbox (room_id, follower_id, seq) VALUES (?1, ?2, ?3)";
-    execute(connection, sql, params![room_id, follower, int(entry.seq)])?;
-    notes.memory.changes();
-    let memory = &mut notes.memory;
-    if let Some(line) = memory.lines.get_mut(&(room_id, follower)) {
-        memory.waiting = memory.waiting.saturating_add(entry.body.len());
-        line.waiting.push_back(entry.clone());
-        if line.is_long()
-            && let Some(line) = memory.lines.remove(&(room_id, follower))
-        {
-            memory.waiting = memory.waiting.saturating_sub(bytes(&line.waiting));
-        }
-    }
-    Ok(())
-}
-
-/// Freezes what waits, when nothing is in flight.
-pub(super) fn freeze_if_idle(
-    connection: &Connection,
-    notes: &mut Notes,
     to: &Address<'_>,
+    entries: Vec<LogEntry>,
     now: u64,
 ) -> Result<(), Fail> {
+    notes.memory.changes();
     let idle = match notes.memory.lines.get(&to.ids()) {
         Some(line) => line.in_flight.is_none(),
         None => {
             let sql = "SELECT 1 FROM batches WHERE room_id = ?1 AND follower_id = ?2";
-            find(connection, sql, [to.room_id, to.follower_id], |_| Ok(()))?.is_none()
+            let idle = find(connection, sql, [to.room_id, to.follower_id], |_| Ok(()))?.is_none();
+            if idle {
+                // Where nothing is in flight, nothing waits: memory has it whole.
+                notes.memory.lines.insert(to.ids(), Line::default());
+            }
+            idle
         }
     };
+    if idle && is_run(&entries) {
+        return put_in_flight(connection, notes, to, entries, Kind::Run, now);
+    }
+    let (room_id, follower) = to.ids();
+    for entry in &entries {
+        let sql = "INSERT INTO outbox (room_id, follower_id, seq) VALUES (?1, ?2, ?3)";
+        execute(connection, sql, [room_id, follower, int(entry.seq)])?;
+    }
+    let memory = &mut notes.memory;
+    if let Some(line) = memory.lines.get_mut(&to.ids()) {
+        memory.waiting = memory.waiting.saturating_add(bytes(&entries));
+        line.waiting.extend(entries);
+        if line.is_long()
+            && let Some(line) = memory.lines.remove(&to.ids())
+        {
+            memory.waiting = memory.waiting.saturating_sub(bytes(&line.waiting));
+        }
+    }
     if idle {
         freeze(connection, notes, to, now)?;
     }
     Ok(())
+}
+
+/// How a batch tells what it holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// All of the log from its first entry to its last.
+    Run,
+    /// Rows of the outbox.
+    Listed,
+}
+
+/// Whether these are neighbours in the log, and one batch holds them all.
+fn is_run(entries: &[LogEntry]) -> bool {
+    let neighbours = |pair: &[LogEntry]| match pair {
+        [one, next] => one.seq.checked_add(1) == Some(next.seq),
+        _ => false,
+    };
+    (1..=MAX_BATCH_ENTRIES).contains(&entries.len())
+        && (entries.len() == 1 || bytes(entries) <= MAX_BATCH_BYTES)
+        && entries.windows(2).all(neighbours)
 }
 
 /// A room and a follower, and their numbers.
@@ -133,7 +156,8 @@ pub(super) fn due_after(connection: &Connection, now: u64) -> Result<Option<u64>
 pub(super) fn in_flight(connection: &Connection, room: &str, follower: &str) -> Result<Option<Batch>, Fail> {
     // One snapshot for the batch and its entries.
     let outbox_batch = connection.unchecked_transaction()?;
-    let sql = "SELECT b.room_id, b.follower_id, b.first_seq, b.last_seq, b.attempts, b.next_attempt_at
+    let sql =
+        "SELECT b.room_id, b.follower_id, b.first_seq, b.last_seq, b.attempts, b.next_attempt_at, b.listed
         FROM rooms r JOIN followers f JOIN batches b ON b.room_id = r.id AND b.follower_id = f.id
         WHERE r.room = ?1 AND f.domain = ?2";
     let found = find(&outbox_batch, sql, [room, follower], |row| {
@@ -146,24 +170,47 @@ pub(super) fn in_flight(connection: &Connection, room: &str, follower: &str) -> 
             attempts: row.get(4)?,
             next_attempt_at: number(row, 5)?,
         };
-        Ok(((row.get(0)?, row.get(1)?), batch))
+        let kind = if row.get(6)? { Kind::Listed } else { Kind::Run };
+        Ok(((row.get(0)?, row.get(1)?), kind, batch))
     })?;
-    let Some((ids, mut batch)) = found else {
+    let Some((ids, kind, mut batch)) = found else {
         return Ok(None);
     };
-    fill(&outbox_batch, ids, &mut batch)?;
+    fill(&outbox_batch, ids, kind, &mut batch)?;
     Ok(Some(batch))
 }
 
 /// Reads the entries of a batch.
-fn fill(connection: &Connection, (room_id, follower): (i64, i64), batch: &mut Batch) -> Result<(), Fail> {
-    // A missing body makes a NULL, which reads as damage.
-    let sql = "SELECT o.seq, l.kind, l.at, l.body FROM outbox o
-        LEFT JOIN log l ON l.room_id = o.room_id AND l.seq = o.seq
-        WHERE o.room_id = ?1 AND o.follower_id = ?2 AND o.seq <= ?3 ORDER BY o.seq";
-    let last = int(batch.last_seq);
-    batch.entries = list(connection, sql, [room_id, follower, last], room::read_entry)?;
+fn fill(
+    connection: &Connection,
+    (room_id, follower): (i64, i64),
+    kind: Kind,
+    batch: &mut Batch,
+) -> Result<(), Fail> {
+    let (first, last) = (int(batch.first_seq), int(batch.last_seq));
+    batch.entries = match kind {
+        Kind::Listed => {
+            // A missing body makes a NULL, which reads as damage.
+            let sql = "SELECT o.seq, l.kind, l.at, l.body FROM outbox o
+                LEFT JOIN log l ON l.room_id = o.room_id AND l.seq = o.seq
+                WHERE o.room_id = ?1 AND o.follower_id = ?2 AND o.seq <= ?3 ORDER BY o.seq";
+            list(connection, sql, [room_id, follower, last], room::read_entry)?
+        }
+        Kind::Run => {
+            let sql = "SELECT seq, kind, at, body FROM log
+                WHERE room_id = ?1 AND seq BETWEEN ?2 AND ?3 ORDER BY seq";
+            let entries: Vec<_> = list(connection, sql, [room_id, first, last], room::read_entry)?;
+            if entries.len() as u64 != run_length(batch.first_seq, batch.last_seq) {
+                return Err(Fail::Damaged);
+            }
+            entries
+        }
+    };
     Ok(())
+}
+
+fn run_length(first_seq: u64, last_seq: u64) -> u64 {
+    last_seq.saturating_sub(first_seq).saturating_add(1)
 }
 
 pub(super) fn ack(
@@ -181,7 +228,7 @@ pub(super) fn ack(
         return Ok(AckOutcome::NotInFlight);
     };
     let in_flight = match notes.memory.lines.get(&to.ids()) {
-        Some(line) => line.in_flight == Some(*last_seq),
+        Some(line) => line.in_flight.is_some_and(|batch| batch.last_seq == *last_seq),
         None => {
             let sql = "SELECT 1 FROM batches WHERE room_id = ?1 AND follower_id = ?2 AND last_seq = ?3";
             let ids = [to.room_id, to.follower_id, int(*last_seq)];
@@ -247,12 +294,16 @@ pub(super) fn expire(
             follower_id: follower,
         };
         while let Some((first_seq, last_seq)) = old_batch(connection, room_id, follower, command.before)? {
+            let entries = match remove(connection, notes, &to, int(last_seq))? {
+                0 => run_length(first_seq, last_seq),
+                listed => listed,
+            };
             dropped.push(Dropped {
                 room: room.clone(),
                 follower: domain.clone(),
                 first_seq,
                 last_seq,
-                entries: remove(connection, notes, &to, int(last_seq))?,
+                entries,
             });
             freeze(connection, notes, &to, command.now)?;
         }
@@ -277,47 +328,78 @@ fn old_batch(
 /// Makes what waits (as much as one batch holds) the batch in flight, where there is none, and tells of it.
 fn freeze(connection: &Connection, notes: &mut Notes, to: &Address<'_>, now: u64) -> Result<(), Fail> {
     notes.memory.changes();
-    let known = notes.memory.lines.get_mut(&to.ids());
-    let ends = match known {
-        Some(line) => {
-            let entries = line.take_batch();
-            notes.memory.waiting = notes.memory.waiting.saturating_sub(bytes(&entries));
-            let ends = entries.first().zip(entries.last());
-            let ends = ends.map(|(first, last)| (first.seq, last.seq));
-            line.in_flight = ends.map(|(_, last)| last);
-            if let Some((first_seq, last_seq)) = ends {
-                notes.news.batches.push(BatchNews::Frozen(Batch {
-                    room: to.room.to_owned(),
-                    follower: to.follower.to_owned(),
-                    first_seq,
-                    last_seq,
-                    entries,
-                    attempts: 0,
-                    next_attempt_at: now,
-                }));
-            }
-            ends
-        }
-        None => {
-            let (ends, all) = next_stored(connection, to)?;
-            if all {
-                // From here on nothing is in it that did not pass through here.
-                let line = Line {
-                    in_flight: ends.map(|(_, last)| last),
-                    ..Line::default()
-                };
-                notes.memory.lines.insert(to.ids(), line);
-            }
-            ends
-        }
-    };
-    let Some((first, last)) = ends else {
+    if let Some(line) = notes.memory.lines.get_mut(&to.ids()) {
+        let entries = line.take_batch();
+        notes.memory.waiting = notes.memory.waiting.saturating_sub(bytes(&entries));
+        return put_in_flight(connection, notes, to, entries, Kind::Listed, now);
+    }
+    let (ends, all) = next_stored(connection, to)?;
+    if all {
+        // From here on nothing is in it that did not pass through here.
+        let in_flight = ends.map(|(_, last)| InFlight {
+            last_seq: last,
+            kind: Kind::Listed,
+        });
+        let line = Line {
+            in_flight,
+            ..Line::default()
+        };
+        notes.memory.lines.insert(to.ids(), line);
+    }
+    match ends {
+        Some(ends) => insert(connection, notes, to, ends, Kind::Listed, now),
+        None => Ok(()),
+    }
+}
+
+/// Makes entries the batch in flight, and hands it over; none: then none is.
+fn put_in_flight(
+    connection: &Connection,
+    notes: &mut Notes,
+    to: &Address<'_>,
+    entries: Vec<LogEntry>,
+    kind: Kind,
+    now: u64,
+) -> Result<(), Fail> {
+    let ends = entries.first().zip(entries.last());
+    let ends = ends.map(|(first, last)| (first.seq, last.seq));
+    if let Some(line) = notes.memory.lines.get_mut(&to.ids()) {
+        line.in_flight = ends.map(|(_, last_seq)| InFlight { last_seq, kind });
+    }
+    let Some((first_seq, last_seq)) = ends else {
         return Ok(());
     };
-    let sql = "INSERT INTO batches (room_id, follower_id, first_seq, last_seq, attempts, next_attempt_at)
-        VALUES (?1, ?2, ?3, ?4, 0, ?5)";
+    notes.news.batches.push(BatchNews::Frozen(Batch {
+        room: to.room.to_owned(),
+        follower: to.follower.to_owned(),
+        first_seq,
+        last_seq,
+        entries,
+        attempts: 0,
+        next_attempt_at: now,
+    }));
+    insert(connection, notes, to, (first_seq, last_seq), kind, now)
+}
+
+/// Writes the row of a batch, and tells that it is there.
+fn insert(
+    connection: &Connection,
+    notes: &mut Notes,
+    to: &Address<'_>,
+    (first, last): (u64, u64),
+    kind: Kind,
+    now: u64,
+) -> Result<(), Fail> {
+    let sql =
+        "INSERT INTO batches (room_id, follower_id, first_seq, last_seq, attempts, next_attempt_at, listed)
+        VALUES (?1, ?2, ?3, ?4, 0, ?5, ?6)";
     let ids = to.ids();
-    execute(connection, sql, [ids.0, ids.1, int(first), int(last), int(now)])?;
+    let listed = i64::from(kind == Kind::Listed);
+    execute(
+        connection,
+        sql,
+        [ids.0, ids.1, int(first), int(last), int(now), listed],
+    )?;
     notes.news.hints.push(Hint::Outbox {
         room: Arc::from(to.room),
         follower: Arc::from(to.follower),
@@ -373,19 +455,21 @@ fn next_stored(connection: &Connection, to: &Address<'_>) -> Result<(Option<(u64
     Ok((ends, all))
 }
 
-/// Removes the batch in flight and its entries; says how many.
+/// Removes the batch in flight and its rows of the outbox; says how many of those.
 fn remove(connection: &Connection, notes: &mut Notes, to: &Address<'_>, last_seq: i64) -> Result<u64, Fail> {
     notes.news.batches.push(to.changed());
     notes.memory.changes();
-    if let Some(line) = notes.memory.lines.get_mut(&to.ids()) {
-        line.in_flight = None;
-    }
+    let line = notes.memory.lines.get_mut(&to.ids());
+    let in_flight = line.and_then(|line| line.in_flight.take());
     let (room_id, follower) = to.ids();
     execute(
         connection,
         "DELETE FROM batches WHERE room_id = ?1 AND follower_id = ?2",
         [room_id, follower],
     )?;
+    if in_flight.is_some_and(|batch| batch.kind == Kind::Run) {
+        return Ok(0);
+    }
     let sql = "DELETE FROM outbox WHERE room_id = ?1 AND follower_id = ?2 AND seq <= ?3";
     Ok(execute(connection, sql, [room_id, follower, last_seq])? as u64)
 }

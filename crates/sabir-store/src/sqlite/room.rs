@@ -6,6 +6,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, Row, params};
 
 use super::fail::Fail;
+use super::hashes::{Hashes, Table};
 use super::notes::Notes;
 use super::outbox::Address;
 use super::query::{blob, execute, find, int, limit, list, number};
@@ -22,7 +23,7 @@ pub(super) fn create(
     command: &CreateRoom,
 ) -> Result<Once<Applied>, Fail> {
     match current(connection, notes, &command.write.room)? {
-        Some((_, head)) => answered_or_conflict(connection, &command.write, Some(head)),
+        Some((_, head)) => answered_or_conflict(connection, notes, &command.write, Some(head)),
         None => insert(
             connection,
             notes,
@@ -42,7 +43,7 @@ pub(super) fn apply(
         Some((id, head)) if head.version == command.expect => {
             once(connection, notes, (id, head.version), &command.write)
         }
-        other => answered_or_conflict(connection, &command.write, other.map(|(_, head)| head)),
+        other => answered_or_conflict(connection, notes, &command.write, other.map(|(_, head)| head)),
     }
 }
 
@@ -65,7 +66,7 @@ pub(super) fn accept_fanout(
         {
             once(connection, notes, (id, head.version), change)
         }
-        (other, _) => answered_or_conflict(connection, change, other.map(|(_, head)| head)),
+        (other, _) => answered_or_conflict(connection, notes, change, other.map(|(_, head)| head)),
     }
 }
 
@@ -75,12 +76,9 @@ pub(super) fn load(connection: &Connection, room: &str) -> Result<Option<RoomSta
     let Some((id, head)) = head(&load_room, room)? else {
         return Ok(None);
     };
-    let rows = list(
-        &load_room,
-        "SELECT key, value FROM room_rows WHERE room_id = ?1",
-        [id],
-        |row| Ok((row.get(0)?, row.get(1)?)),
-    )?;
+    let sql = "SELECT key, value FROM room_rows WHERE room_id = ?1
+        UNION ALL SELECT key, value FROM room_marks WHERE room_id = ?1";
+    let rows = list(&load_room, sql, [id], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let RoomHead {
         kind,
         hub_domain,
@@ -95,7 +93,8 @@ pub(super) fn load(connection: &Connection, room: &str) -> Result<Option<RoomSta
 }
 
 pub(super) fn list_all(connection: &Connection) -> Result<BTreeMap<String, RoomHead>, Fail> {
-    let sql = "SELECT id, kind, hub_domain, epoch, next_seq, fence, room FROM rooms";
+    let sql = "SELECT r.id, r.kind, r.hub_domain, h.epoch, h.next_seq, h.fence, r.room
+        FROM rooms r LEFT JOIN heads h ON h.room_id = r.id";
     Ok(list(connection, sql, (), |row| {
         Ok((row.get(6)?, read_head(row)?))
     })?)
@@ -117,32 +116,62 @@ pub(super) fn log(
     )?)
 }
 
-pub(super) fn seen(connection: &Connection, room: &str, message_hash: &Hash) -> Result<Option<u64>, Fail> {
-    let sql = "SELECT s.seq FROM rooms r JOIN seen s ON s.room_id = r.id WHERE r.room = ?1 AND s.hash = ?2";
-    Ok(find(connection, sql, params![room, message_hash], |row| {
-        number(row, 0)
-    })?)
+pub(super) fn seen(
+    connection: &Connection,
+    hashes: &Hashes,
+    room: &str,
+    message_hash: &Hash,
+) -> Result<Option<u64>, Fail> {
+    let id = find(
+        connection,
+        "SELECT id FROM rooms WHERE room = ?1",
+        [room],
+        |row| row.get(0),
+    )?;
+    match id {
+        Some(id) => seen_in(connection, hashes, id, message_hash),
+        None => Ok(None),
+    }
+}
+
+fn seen_in(connection: &Connection, hashes: &Hashes, room_id: i64, hash: &Hash) -> Result<Option<u64>, Fail> {
+    let sql = "SELECT seq FROM seen WHERE id = ?1 AND room_id = ?2 AND hash = ?3";
+    for id in hashes.candidates(connection, Table::Seen, hash)? {
+        let seq = find(connection, sql, params![id, room_id, hash], |row| number(row, 0))?;
+        if seq.is_some() {
+            return Ok(seq);
+        }
+    }
+    Ok(None)
 }
 
 pub(super) fn answered(
     connection: &Connection,
+    hashes: &Hashes,
     origin: &str,
     request_hash: &Hash,
 ) -> Result<Option<Vec<u8>>, Fail> {
-    let sql = "SELECT response FROM answers WHERE origin = ?1 AND request_hash = ?2";
-    Ok(find(connection, sql, params![origin, request_hash], |row| {
-        row.get(0)
-    })?)
+    let sql = "SELECT response FROM answers WHERE id = ?1 AND origin = ?2 AND request_hash = ?3";
+    for id in hashes.candidates(connection, Table::Answers, request_hash)? {
+        let response = find(connection, sql, params![id, origin, request_hash], |row| {
+            row.get(0)
+        })?;
+        if response.is_some() {
+            return Ok(response);
+        }
+    }
+    Ok(None)
 }
 
 /// A request that was answered may come when the room is not any more what it was then.
 fn answered_or_conflict(
     connection: &Connection,
+    notes: &Notes,
     change: &RoomWrite,
     current: Option<RoomHead>,
 ) -> Result<Once<Applied>, Fail> {
     let earlier = match &change.answer {
-        Some(answer) => answered(connection, &answer.origin, &answer.request_hash)?,
+        Some(answer) => answered(connection, &notes.hashes, &answer.origin, &answer.request_hash)?,
         None => None,
     };
     match earlier {
@@ -156,6 +185,7 @@ fn answered_or_conflict(
 /// Keeps the answer, before anything else is written; gives the earlier one where there is one, and then wrote nothing.
 pub(super) fn keep_answer(
     connection: &Connection,
+    notes: &mut Notes,
     answer: Option<&Answer>,
     now: u64,
 ) -> Result<Option<Vec<u8>>, Fail> {
@@ -167,15 +197,17 @@ pub(super) fn keep_answer(
     else {
         return Ok(None);
     };
-    // Looks and writes in one descent.
-    let sql = "INSERT INTO answers (origin, request_hash, response, at) VALUES (?1, ?2, ?3, ?4)
-        ON CONFLICT (origin, request_hash) DO NOTHING";
-    match execute(connection, sql, params![origin, request_hash, response, int(now)])? {
-        0 => answered(connection, origin, request_hash)?
-            .map(Some)
-            .ok_or(Fail::Damaged),
-        _ => Ok(None),
+    let earlier = answered(connection, &notes.hashes, origin, request_hash)?;
+    if earlier.is_none() {
+        let id = notes.add(Table::Answers, request_hash);
+        let sql = "INSERT INTO answers (id, origin, request_hash, response, at) VALUES (?1, ?2, ?3, ?4, ?5)";
+        execute(
+            connection,
+            sql,
+            params![id, origin, request_hash, response, int(now)],
+        )?;
     }
+    Ok(earlier)
 }
 
 /// The number of a room.
@@ -206,7 +238,9 @@ pub(super) fn read_entry(row: &Row<'_>) -> rusqlite::Result<LogEntry> {
 }
 
 fn head(connection: &Connection, room: &str) -> Result<Option<(i64, RoomHead)>, Fail> {
-    let sql = "SELECT id, kind, hub_domain, epoch, next_seq, fence FROM rooms WHERE room = ?1";
+    // Without its numbers a room is damaged, not absent.
+    let sql = "SELECT r.id, r.kind, r.hub_domain, h.epoch, h.next_seq, h.fence
+        FROM rooms r LEFT JOIN heads h ON h.room_id = r.id WHERE r.room = ?1";
     Ok(find(connection, sql, [room], |row| {
         Ok((row.get(0)?, read_head(row)?))
     })?)
@@ -238,7 +272,7 @@ fn insert(
     hub_domain: &str,
     change: &RoomWrite,
 ) -> Result<Once<Applied>, Fail> {
-    if let Some(response) = keep_answer(connection, change.answer.as_ref(), change.now)? {
+    if let Some(response) = keep_answer(connection, notes, change.answer.as_ref(), change.now)? {
         return Ok(Once::AlreadyAnswered(response));
     }
     let kind = match kind {
@@ -250,15 +284,12 @@ fn insert(
         next_seq: FIRST_SEQ,
         fence: FIRST_FENCE,
     };
-    let sql =
-        "INSERT INTO rooms (room, kind, hub_domain, epoch, next_seq, fence) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-    let numbers = (int(version.epoch), int(version.next_seq), int(version.fence));
-    execute(
-        connection,
-        sql,
-        params![change.room, kind, hub_domain, numbers.0, numbers.1, numbers.2],
-    )?;
+    let sql = "INSERT INTO rooms (room, kind, hub_domain) VALUES (?1, ?2, ?3)";
+    execute(connection, sql, params![change.room, kind, hub_domain])?;
     let id = connection.last_insert_rowid();
+    let sql = "INSERT INTO heads (room_id, epoch, next_seq, fence) VALUES (?1, ?2, ?3, ?4)";
+    let numbers = [version.epoch, version.next_seq, version.fence].map(int);
+    execute(connection, sql, [id, numbers[0], numbers[1], numbers[2]])?;
     write(connection, notes, id, version, change).map(Once::Done)
 }
 
@@ -269,7 +300,7 @@ fn once(
     (id, before): (i64, RoomVersion),
     change: &RoomWrite,
 ) -> Result<Once<Applied>, Fail> {
-    if let Some(response) = keep_answer(connection, change.answer.as_ref(), change.now)? {
+    if let Some(response) = keep_answer(connection, notes, change.answer.as_ref(), change.now)? {
         return Ok(Once::AlreadyAnswered(response));
     }
     write(connection, notes, id, before, change).map(Once::Done)
@@ -283,48 +314,50 @@ fn write(
     change: &RoomWrite,
 ) -> Result<Applied, Fail> {
     for key in &change.row_deletes {
-        execute(
-            connection,
-            "DELETE FROM room_rows WHERE room_id = ?1 AND key = ?2",
-            params![id, key],
-        )?;
+        if execute(connection, MARK.delete, params![id, key])? == 0 {
+            execute(connection, ROW.delete, params![id, key])?;
+        }
     }
     for (key, value) in &change.row_puts {
+        let (here, elsewhere) = if value.len() <= SHORT {
+            (&MARK, &ROW)
+        } else {
+            (&ROW, &MARK)
+        };
         // Two statements cost less than one that does either: that one keeps copies of all pages that it touches.
-        let sql = "UPDATE room_rows SET value = ?3 WHERE room_id = ?1 AND key = ?2";
-        if execute(connection, sql, params![id, key, value])? == 0 {
-            let sql = "INSERT INTO room_rows (room_id, key, value) VALUES (?1, ?2, ?3)";
-            execute(connection, sql, params![id, key, value])?;
+        if execute(connection, here.update, params![id, key, value])? == 0 {
+            execute(connection, elsewhere.delete, params![id, key])?;
+            execute(connection, here.insert, params![id, key, value])?;
         }
     }
     let mut version = RoomVersion {
         epoch: change.new_epoch,
         ..before
     };
-    let mut followers = BTreeMap::new();
+    let mut outgoing: BTreeMap<&str, Vec<LogEntry>> = BTreeMap::new();
     let room = Arc::from(change.room.as_str());
     let mut events = Vec::with_capacity(change.events.len());
     for event in &change.events {
         let place = (&room, id, version.next_seq);
-        let placed = append(connection, notes, place, change.now, event, &mut followers)?;
+        let placed = append(connection, notes, place, change.now, event, &mut outgoing)?;
         if let Placed::Stored(seq) = placed {
             version.next_seq = seq.checked_add(1).ok_or(Fail::Damaged)?;
         }
         events.push(placed);
     }
-    for (follower, follower_id) in followers {
+    for (follower, entries) in outgoing {
         let to = Address {
             room: &change.room,
             room_id: id,
             follower,
-            follower_id,
+            follower_id: outbox::follower_id(connection, notes, follower)?,
         };
-        outbox::freeze_if_idle(connection, notes, &to, change.now)?;
+        outbox::append(connection, notes, &to, entries, change.now)?;
     }
     for reference in &change.spent_routes {
         execute(connection, "DELETE FROM routes WHERE reference = ?1", [reference])?;
     }
-    let sql = "UPDATE rooms SET epoch = ?2, next_seq = ?3 WHERE id = ?1";
+    let sql = "UPDATE heads SET epoch = ?2, next_seq = ?3 WHERE room_id = ?1";
     execute(
         connection,
         sql,
@@ -337,24 +370,22 @@ fn write(
     Ok(Applied { version, events })
 }
 
-/// Appends one event and refers to it from the queues and the outbox; notes the followers it met.
+/// Appends one event and refers to it from the queues; notes for which followers it is.
 fn append<'a>(
     connection: &Connection,
     notes: &mut Notes,
     (room, room_id, seq): (&Arc<str>, i64, u64),
     now: u64,
     event: &'a RoomEvent,
-    followers: &mut BTreeMap<&'a str, i64>,
+    outgoing: &mut BTreeMap<&'a str, Vec<LogEntry>>,
 ) -> Result<Placed, Fail> {
     if let Some(hash) = &event.message_hash {
-        // Looks and writes in one descent.
-        let sql = "INSERT INTO seen (room_id, hash, seq, at) VALUES (?1, ?2, ?3, ?4)
-            ON CONFLICT (room_id, hash) DO NOTHING";
-        if execute(connection, sql, params![room_id, hash, int(seq), int(now)])? == 0 {
-            let sql = "SELECT seq FROM seen WHERE room_id = ?1 AND hash = ?2";
-            let earlier = find(connection, sql, params![room_id, hash], |row| number(row, 0))?;
-            return earlier.map(Placed::Duplicate).ok_or(Fail::Damaged);
+        if let Some(earlier) = seen_in(connection, &notes.hashes, room_id, hash)? {
+            return Ok(Placed::Duplicate(earlier));
         }
+        let id = notes.add(Table::Seen, hash);
+        let sql = "INSERT INTO seen (id, room_id, hash, seq, at) VALUES (?1, ?2, ?3, ?4, ?5)";
+        execute(connection, sql, params![id, room_id, hash, int(seq), int(now)])?;
     }
     let sql = "INSERT INTO log (room_id, seq, kind, at, body) VALUES (?1, ?2, ?3, ?4, ?5)";
     execute(
@@ -389,15 +420,34 @@ fn append<'a>(
         .map(String::as_str)
         .collect::<BTreeSet<_>>()
     {
-        let follower = match followers.get(domain) {
-            Some(follower) => *follower,
-            None => outbox::follower_id(connection, notes, domain)?,
-        };
-        followers.insert(domain, follower);
-        outbox::append(connection, notes, (room_id, follower), &entry)?;
+        outgoing.entry(domain).or_default().push(entry.clone());
     }
     Ok(Placed::Stored(seq))
 }
+
+/// Where a room's rows are, by their length.
+struct RowTable {
+    update: &'static str,
+    insert: &'static str,
+    delete: &'static str,
+}
+
+/// Short rows, which may change with each message, close together.
+const MARK: RowTable = RowTable {
+    update: "UPDATE room_marks SET value = ?3 WHERE room_id = ?1 AND key = ?2",
+    insert: "INSERT INTO room_marks (room_id, key, value) VALUES (?1, ?2, ?3)",
+    delete: "DELETE FROM room_marks WHERE room_id = ?1 AND key = ?2",
+};
+
+/// The others.
+const ROW: RowTable = RowTable {
+    update: "UPDATE room_rows SET value = ?3 WHERE room_id = ?1 AND key = ?2",
+    insert: "INSERT INTO room_rows (room_id, key, value) VALUES (?1, ?2, ?3)",
+    delete: "DELETE FROM room_rows WHERE room_id = ?1 AND key = ?2",
+};
+
+/// The most bytes of a short row. Which table a row is in follows from it: another number asks for a migration.
+const SHORT: usize = 16;
 
 const HUB: i64 = 1;
 const FOLLOWER: i64 = 2;

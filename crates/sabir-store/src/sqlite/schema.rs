@@ -29,10 +29,18 @@ const MIGRATIONS: &[Migration] = &[
     Migration {
         sql: include_str!("schema_5.sql"),
     },
+    Migration {
+        sql: include_str!("schema_6.sql"),
+    },
 ];
 
-/// Brings the database to the newest version, each step in a transaction of its own.
+/// Brings the database to the newest version.
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), OpenError> {
+    migrate_until(connection, MIGRATIONS.len())
+}
+
+/// Brings the database to this version, each step in a transaction of its own.
+pub(super) fn migrate_until(connection: &mut Connection, version: usize) -> Result<(), OpenError> {
     let found: u32 = connection.query_row("PRAGMA user_version", (), |row| row.get(0))?;
     let application: i32 = connection.query_row("PRAGMA application_id", (), |row| row.get(0))?;
     let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", (), |row| row.get(0))?;
@@ -43,7 +51,7 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), OpenError> {
     if found > known {
         return Err(OpenError::NewerSchema { found, known });
     }
-    for (migration, version) in MIGRATIONS.iter().zip(1_u32..) {
+    for (migration, version) in MIGRATIONS.iter().take(version).zip(1_u32..) {
         if version > found {
             let migrate = connection.transaction()?;
             migrate.execute_batch(migration.sql)?;

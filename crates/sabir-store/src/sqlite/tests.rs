@@ -7,6 +7,7 @@
     reason = "tests"
 )]
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rusqlite::Connection;
@@ -14,11 +15,14 @@ use tempfile::TempDir;
 use tokio::sync::broadcast;
 
 use super::fail::Fail;
+use super::handover::Handover;
+use super::hashes::Hashes;
 use super::query::execute;
 use super::writer::Writer;
-use super::{SqliteStore, open};
+use super::{SqliteStore, open, schema};
 use crate::{
-    CreateRoom, Enqueue, Hint, Notice, Once, Pending, RoomEvent, RoomKind, RoomWrite, Store, StoreError,
+    BeginAsset, BeginAssetOutcome, CreateRoom, DropAssets, Enqueue, Hint, Notice, Once, OutboxAck, Pending,
+    RoomEvent, RoomKind, RoomVersion, RoomWrite, Store, StoreError,
 };
 
 #[test]
@@ -109,7 +113,7 @@ fn a_command_that_fails_midway_leaves_nothing() {
 #[test]
 fn a_failed_commit_is_in_doubt() {
     let directory = TempDir::new().unwrap();
-    let connection = open::open_writer(&open::database_file(directory.path()).unwrap()).unwrap();
+    let (connection, shared) = opened(&directory);
     // A deferred constraint is the one thing that makes COMMIT itself fail on demand.
     connection
         .execute_batch(
@@ -118,7 +122,7 @@ fn a_failed_commit_is_in_doubt() {
              CREATE TABLE children (id INTEGER REFERENCES parents (id) DEFERRABLE INITIALLY DEFERRED) STRICT;",
         )
         .unwrap();
-    let writer = Writer::start(connection, broadcast::channel(9).0, Arc::default()).unwrap();
+    let writer = Writer::start(connection, broadcast::channel(9).0, shared).unwrap();
     let child = |id: i64| {
         writer.submit("child", move |c, _| {
             Ok(execute(c, "INSERT INTO children VALUES (?1)", [id])?)
@@ -152,8 +156,8 @@ fn a_failed_commit_is_in_doubt() {
 #[test]
 fn a_dead_writer_is_told() {
     let directory = TempDir::new().unwrap();
-    let connection = open::open_writer(&open::database_file(directory.path()).unwrap()).unwrap();
-    let writer = Writer::start(connection, broadcast::channel(9).0, Arc::default()).unwrap();
+    let (connection, shared) = opened(&directory);
+    let writer = Writer::start(connection, broadcast::channel(9).0, shared).unwrap();
     let killed: Pending<()> = writer.submit("panic", |_, _| panic!("a test kills the writer"));
     assert!(killed.wait().unwrap_err().maybe_applied());
     // The channel closes while the thread unwinds, before or after this is sent.
@@ -192,7 +196,99 @@ fn a_body_is_stored_once() {
         })
     };
     let counts = ["log", "notices", "queue", "outbox", "batches"].map(|table| rows(table).unwrap());
-    assert_eq!(counts, [1, 0, 50, 5, 5]);
+    assert_eq!(counts, [1, 0, 50, 0, 5]);
+}
+
+#[test]
+fn a_database_of_version_2_is_brought_up_to_date() {
+    let (_directory, store) = grown(
+        2,
+        "INSERT INTO assets (id, owner, size, hash, expires_at) VALUES
+            ('a', 'alice', 10, x'01', 100), ('bb', 'alice', 10, x'02', 100), ('ccc', 'bob', 10, x'03', 100);",
+    );
+    assert_eq!(store.asset_bytes("alice").unwrap(), 20);
+    assert_eq!(store.asset_bytes("bob").unwrap(), 10);
+    let third = BeginAsset {
+        id: "dddd".into(),
+        owner: "alice".into(),
+        size: 10,
+        hash: [4; 32],
+        quota: 1000,
+        most: 2,
+        expires_at: 100,
+        now: 0,
+    };
+    assert_eq!(
+        store.begin_asset(third).wait().unwrap(),
+        BeginAssetOutcome::TooMany
+    );
+    let ids = vec!["a".to_owned(), "none".to_owned()];
+    let drop_assets = |now| {
+        let ids = ids.clone();
+        store.drop_assets(DropAssets { ids, now }).wait().unwrap()
+    };
+    assert_eq!((drop_assets(99), drop_assets(100), drop_assets(100)), (0, 1, 0));
+    assert_eq!(store.asset_bytes("alice").unwrap(), 10);
+}
+
+#[test]
+fn a_database_of_version_5_is_brought_up_to_date() {
+    let (_directory, store) = grown(
+        5,
+        "INSERT INTO rooms VALUES (7, 'room', 1, 'a.example', 3, 12, 1);
+        INSERT INTO room_rows (room_id, key, value) VALUES (7, x'01', x'0a0b'), (7, x'02', zeroblob(17));
+        INSERT INTO log (room_id, seq, body) VALUES (7, 10, x'01'), (7, 11, x'02');
+        INSERT INTO seen (id, room_id, hash, seq) VALUES (40, 7, unhex(hex(zeroblob(31)) || '01'), 11);
+        INSERT INTO answers (id, origin, request_hash, response) VALUES (50, 'b', zeroblob(32), x'77');
+        INSERT INTO followers VALUES (1, 'b');
+        INSERT INTO outbox VALUES (7, 1, 10), (7, 1, 11);
+        INSERT INTO batches VALUES (7, 1, 10, 10, 2, 5);",
+    );
+    let state = store.load_room("room").unwrap().unwrap();
+    let version = RoomVersion {
+        epoch: 3,
+        next_seq: 12,
+        fence: 1,
+    };
+    assert_eq!(state.version, version);
+    let rows = BTreeMap::from([(vec![1], vec![10, 11]), (vec![2], vec![0; 17])]);
+    assert_eq!(state.rows, rows);
+    let mut hash = [0; 32];
+    assert_eq!(store.answered("b", &hash).unwrap(), Some(vec![0x77]));
+    hash[31] = 1;
+    assert_eq!(store.seen_message("room", &hash).unwrap(), Some(11));
+    let batch = store.outbox_batch("room", "b").unwrap().unwrap();
+    assert_eq!(
+        (batch.first_seq, batch.last_seq, batch.entries.len()),
+        (10, 10, 1)
+    );
+    let ack = OutboxAck {
+        room: "room".into(),
+        follower: "b".into(),
+        last_seq: 10,
+        now: 0,
+    };
+    store.outbox_ack(ack).wait().unwrap();
+    let batch = store.outbox_batch("room", "b").unwrap().unwrap();
+    assert_eq!(
+        (batch.first_seq, batch.last_seq, batch.entries.len()),
+        (11, 11, 1)
+    );
+}
+
+/// A store whose database has grown up from this version, with these rows.
+fn grown(version: usize, rows: &str) -> (TempDir, SqliteStore) {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("store");
+    drop(SqliteStore::open(&path).unwrap());
+    let database = path.join(open::DATABASE_FILE);
+    std::fs::remove_file(&database).unwrap();
+    let mut connection = Connection::open(&database).unwrap();
+    schema::migrate_until(&mut connection, version).unwrap();
+    connection.execute_batch(rows).unwrap();
+    drop(connection);
+    let store = SqliteStore::open(&path).unwrap();
+    (directory, store)
 }
 
 #[test]
@@ -206,6 +302,12 @@ fn every_table_is_strict() {
         .unwrap();
     assert_eq!(tables, strict);
     assert!(tables > 15);
+}
+
+fn opened(directory: &TempDir) -> (Connection, (Arc<Handover>, Arc<Hashes>)) {
+    let mut connection = open::open_writer(&open::database_file(directory.path()).unwrap()).unwrap();
+    let hashes = Arc::new(Hashes::open(&mut connection, 9).unwrap());
+    (connection, (Arc::default(), hashes))
 }
 
 fn store() -> (TempDir, SqliteStore) {

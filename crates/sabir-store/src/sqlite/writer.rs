@@ -5,12 +5,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use rusqlite::Connection;
 use tokio::sync::{broadcast, oneshot};
 
 use super::fail::Fail;
 use super::handover::Handover;
+use super::hashes::Hashes;
 use super::notes::Notes;
 use super::query::execute;
 use crate::types::Hint;
@@ -28,7 +30,7 @@ impl Writer {
     pub(super) fn start(
         connection: Connection,
         hints: broadcast::Sender<Hint>,
-        handover: Arc<Handover>,
+        (handover, hashes): (Arc<Handover>, Arc<Hashes>),
     ) -> std::io::Result<Self> {
         let (commands, received) = mpsc::channel();
         let waiting = Arc::new(AtomicUsize::new(0));
@@ -36,7 +38,7 @@ impl Writer {
             connection,
             hints,
             handover,
-            notes: Notes::default(),
+            notes: Notes::new(hashes),
             waiting: Arc::clone(&waiting),
         };
         let thread = thread::Builder::new()
@@ -187,11 +189,20 @@ enum All {
 
 impl Group {
     fn run(mut self, received: &Receiver<Box<dyn Job>>) {
+        let mut last = 0_usize;
         while let Ok(first) = received.recv() {
+            if last > ALONE && self.waiting.load(Ordering::Relaxed) < MAX_GROUP {
+                thread::sleep(GATHERING);
+            }
             let mut jobs = vec![first];
             jobs.extend(received.try_iter().take(MAX_GROUP.saturating_sub(1)));
             self.waiting.fetch_sub(jobs.len(), Ordering::Relaxed);
+            last = jobs.len();
             self.settle(jobs);
+            if self.notes.hashes.tidy(&self.connection).is_err() {
+                // A full disk, perhaps. They are found in memory, and wait for the next time.
+                self.roll_back();
+            }
         }
     }
 
@@ -224,21 +235,22 @@ impl Group {
         let mut ran = self.run_all(jobs);
         if let Ok(All::Spoilt) = ran {
             self.roll_back();
-            self.notes = Notes::default();
+            self.notes.undo_all();
             ran = self.run_each_apart(jobs).map(|()| All::Whole);
         }
         if let Err(error) = ran {
             self.roll_back();
-            self.notes = Notes::default();
+            self.notes.undo_all();
             return End::Aborted(Arc::new(error));
         }
         if let Err(error) = execute(&self.connection, "COMMIT", ()) {
             self.roll_back();
-            self.notes = Notes::default();
+            self.notes.undo_all();
             // It may have happened: only the database knows.
             self.handover.forget();
             return End::InDoubt(Arc::new(error));
         }
+        self.notes.committed();
         self.handover.publish(&mut self.notes.news);
         for hint in self.notes.news.hints.drain(..).collect::<BTreeSet<_>>() {
             // Nobody listening is fine: hints are lossy.
@@ -288,6 +300,13 @@ impl Group {
         }
     }
 }
+
+/// A group of so many is no company: the next one waits for nobody.
+const ALONE: usize = 4;
+
+/// How long a group waits for others where the last one was larger. What a commit costs (the fsync, the ends of tables
+/// written once more) is then shared by more commands, and their answers leave together.
+const GATHERING: Duration = Duration::from_millis(2);
 
 /// The most commands in one transaction: bounds how long the first one waits for the last.
 const MAX_GROUP: usize = 512;

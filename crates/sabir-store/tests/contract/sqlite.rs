@@ -5,8 +5,8 @@ use std::thread;
 
 use rusqlite::Connection;
 use sabir_store::{
-    Apply, BeginAsset, BeginAssetOutcome, CreateRoom, DropAssets, Enqueue, Notice, Once, OpenError, Placed,
-    RoomEvent, RoomKind, RoomWrite, SqliteStore, Store, StoreError,
+    Apply, CreateRoom, Enqueue, Notice, Once, OpenError, Placed, RoomEvent, RoomKind, RoomWrite, SqliteStore,
+    Store, StoreError,
 };
 use tempfile::TempDir;
 
@@ -185,65 +185,6 @@ fn other_databases_are_refused() {
         Err(OpenError::NotAStore)
     ));
     database("SELECT 1").unwrap();
-}
-
-#[test]
-fn a_database_of_version_2_is_brought_up_to_date() {
-    let announce = |store: &SqliteStore, id: &str, owner: &str, most: u64| {
-        let command = BeginAsset {
-            id: id.into(),
-            owner: owner.into(),
-            size: 10,
-            hash: [u8::try_from(id.len()).unwrap(); 32],
-            quota: 1000,
-            most,
-            expires_at: 100,
-            now: 0,
-        };
-        store.begin_asset(command).wait().unwrap()
-    };
-    let directory = TempDir::new().unwrap();
-    let path = directory.path().join("store");
-    let store = SqliteStore::open(&path).unwrap();
-    for (id, owner) in [("a", "alice"), ("bb", "alice"), ("ccc", "bob")] {
-        assert!(matches!(
-            announce(&store, id, owner, 9),
-            BeginAssetOutcome::Begun(_)
-        ));
-    }
-    drop(store);
-    Connection::open(path.join("provider.db"))
-        .unwrap()
-        .execute_batch(
-            "CREATE INDEX log_by_time ON log (at);
-            CREATE INDEX seen_by_time ON seen (at);
-            CREATE INDEX answers_by_time ON answers (at);
-            CREATE INDEX batches_by_time ON batches (next_attempt_at);
-            DROP INDEX batches_by_follower;
-            DROP TABLE asset_owners;
-            PRAGMA user_version = 2;",
-        )
-        .unwrap();
-    let store = SqliteStore::open(&path).unwrap();
-    assert_eq!(store.asset_bytes("alice").unwrap(), 20);
-    assert_eq!(store.asset_bytes("bob").unwrap(), 10);
-    assert_eq!(announce(&store, "dddd", "alice", 2), BeginAssetOutcome::TooMany);
-    let ids = vec!["a".to_owned(), "none".to_owned()];
-    let drop_assets = |now| {
-        store
-            .drop_assets(DropAssets {
-                ids: ids.clone(),
-                now,
-            })
-            .wait()
-            .unwrap()
-    };
-    assert_eq!((drop_assets(99), drop_assets(100), drop_assets(100)), (0, 1, 0));
-    assert_eq!(store.asset_bytes("alice").unwrap(), 10);
-    assert!(matches!(
-        announce(&store, "dddd", "alice", 2),
-        BeginAssetOutcome::Begun(_)
-    ));
 }
 
 #[test]
