@@ -90,15 +90,15 @@ impl SqliteStore {
     fn expire_oldest(&self, rows: &'static Oldest, before: i64, now: i64) -> Result<u64, StoreError> {
         let kept = self.first_kept(rows.kept, before, now)?;
         self.repeat(move |connection, notes| {
-            let old: Vec<(i64, [u8; 8])> = list(connection, rows.old, [kept, before, CHUNK], |row| {
-                Ok((row.get(0)?, row.get(1)?))
+            let old: Vec<(i64, i64)> = list(connection, rows.old, [kept, before, CHUNK], |row| {
+                rows.table.read_fingerprint(row)
             })?;
-            for (id, first) in &old {
+            for (fingerprint, id) in old.iter().copied() {
                 execute(connection, rows.delete, [id])?;
                 let row = HashRow {
                     table: rows.table,
-                    fingerprint: i64::from_be_bytes(*first),
-                    id: *id,
+                    fingerprint,
+                    id,
                 };
                 hashes::drop_indexed(connection, &row)?;
                 notes.news.forgotten.push(row);
@@ -164,14 +164,14 @@ struct Oldest {
 const ANSWERS: Oldest = Oldest {
     table: Table::Answers,
     kept: "SELECT id FROM answers WHERE at BETWEEN ?1 AND ?2 ORDER BY id LIMIT 1",
-    old: "SELECT id, substr(request_hash, 1, 8) FROM answers WHERE id < ?1 AND at < ?2 ORDER BY id LIMIT ?3",
+    old: "SELECT substr(request_hash, 1, 8), id, origin FROM answers WHERE id < ?1 AND at < ?2 ORDER BY id LIMIT ?3",
     delete: "DELETE FROM answers WHERE id = ?1",
 };
 
 const SEEN: Oldest = Oldest {
     table: Table::Seen,
     kept: "SELECT id FROM seen WHERE at BETWEEN ?1 AND ?2 ORDER BY id LIMIT 1",
-    old: "SELECT id, substr(hash, 1, 8) FROM seen WHERE id < ?1 AND at < ?2 ORDER BY id LIMIT ?3",
+    old: "SELECT substr(hash, 1, 8), id, room_id FROM seen WHERE id < ?1 AND at < ?2 ORDER BY id LIMIT ?3",
     delete: "DELETE FROM seen WHERE id = ?1",
 };
 

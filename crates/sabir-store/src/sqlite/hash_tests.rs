@@ -6,15 +6,16 @@
     reason = "tests"
 )]
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use rusqlite::Connection;
 use tempfile::TempDir;
 
 use super::fail::Fail;
-use super::hashes::{Hashes, Table};
+use super::hashes::{self, Hashes, Table};
 use super::{SqliteStore, open};
-use crate::{Answer, Enqueue, Once, Pending, Retention, Store};
+use crate::{Answer, CreateRoom, Enqueue, Once, Pending, Retention, RoomEvent, RoomKind, RoomWrite, Store};
 
 #[test]
 fn a_request_is_answered_once_wherever_its_answer_is_found() {
@@ -114,12 +115,51 @@ fn a_command_that_fails_is_forgotten() {
     assert!(failing.wait().is_err());
     let candidates = |hashes: &Hashes| {
         store
-            .read("look", |c| Ok(hashes.candidates(c, Table::Answers, &hash(1))?))
+            .read("look", |c| {
+                let fingerprint = hashes::of_answer("a", hashes::first(&hash(1)));
+                Ok(hashes.candidates(c, Table::Answers, fingerprint)?)
+            })
             .unwrap()
     };
     assert_eq!(candidates(&store.hashes), Vec::<i64>::new());
     assert!(matches!(request(&store, "a", 1).wait(), Ok(Once::Done(_))));
     assert_eq!(candidates(&store.hashes).len(), 1);
+}
+
+/// Otherwise whoever may send much would have the writer look through all of it for each.
+#[test]
+fn one_hash_of_many_is_many_fingerprints() {
+    let rooms: BTreeSet<i64> = (0..1000).map(|room| hashes::of_message(room, [7; 8])).collect();
+    let origins: BTreeSet<i64> = (0..1000)
+        .map(|n| hashes::of_answer(&format!("mimi://a.example/d/{n}"), [7; 8]))
+        .collect();
+    assert_eq!((rooms.len(), origins.len()), (1000, 1000));
+}
+
+#[test]
+fn memory_is_bounded_whatever_one_group_brings() {
+    let world = World::new();
+    let store = world.open();
+    let event = |n: u32| RoomEvent {
+        message_hash: Some(hash(n)),
+        ..RoomEvent::default()
+    };
+    let write = RoomWrite {
+        room: "room".into(),
+        events: (0..5000).map(event).collect(),
+        ..RoomWrite::default()
+    };
+    let create = CreateRoom {
+        kind: RoomKind::Hub,
+        hub_domain: "a".into(),
+        write,
+    };
+    assert!(matches!(store.create_room(create).wait(), Ok(Once::Done(_))));
+    // The next one waits until the writer has tidied up.
+    assert!(request(&store, "a", 1).wait().is_ok());
+    assert!(store.hashes.in_memory() < 20, "{}", store.hashes.in_memory());
+    assert_eq!(store.seen_message("room", &hash(4999)).unwrap(), Some(5000));
+    assert_eq!(store.seen_message("room", &hash(5000)).unwrap(), None);
 }
 
 /// A crash between two steps into the index leaves rows in both places, and the note of how far it got behind.

@@ -8,8 +8,9 @@
 //!   row --> young (memory) --> leaving (memory) --sorted, some at a time--> index (database)
 //! ```
 //!
-//! What is found is a **candidate**: it has the first eight bytes of the hash. Whoever asks compares the row itself; so a
-//! row that is not committed, or gone, is found by nobody.
+//! What is found is a **candidate**: it has the same fingerprint, of the hash and of whose it is (the request's origin,
+//! the message's room): who sends one message into a thousand rooms gets a thousand fingerprints. Whoever asks compares
+//! the row itself; so a row that is not committed, or gone, is found by nobody.
 //!
 //! Invariant: each committed row is in memory, or in the index, or in both. Ids only grow, whatever is deleted.
 
@@ -17,7 +18,7 @@ use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Row};
 
 use super::query::{execute, find, list};
 use crate::types::Hash;
@@ -77,15 +78,14 @@ impl Hashes {
         })
     }
 
-    /// The ids of rows that may have this hash. A reader whose snapshot begins after this call finds all that had been
+    /// The ids of rows with this fingerprint. A reader whose snapshot begins after this call finds all that had been
     /// committed before it.
     pub(super) fn candidates(
         &self,
         connection: &Connection,
         table: Table,
-        hash: &Hash,
+        fingerprint: i64,
     ) -> rusqlite::Result<Vec<i64>> {
-        let fingerprint = fingerprint(hash);
         let (mut ids, indexed) = {
             let recent = self.recent(table);
             let mut ids = recent.young.find(fingerprint);
@@ -100,11 +100,11 @@ impl Hashes {
     }
 
     /// A new row is to be written under the id that this gives.
-    pub(super) fn add(&self, table: Table, hash: &Hash) -> HashRow {
+    pub(super) fn add(&self, table: Table, fingerprint: i64) -> HashRow {
         let mut recent = self.recent(table);
         let row = HashRow {
             table,
-            fingerprint: fingerprint(hash),
+            fingerprint,
             id: recent.next,
         };
         recent.next = recent.next.saturating_add(1);
@@ -121,35 +121,60 @@ impl Hashes {
         }
     }
 
-    /// Takes some rows into the indexes, where many wait. Only between transactions.
+    /// Takes some rows into the indexes, where many wait: of each table so many that memory never holds more than twice
+    /// its measure, and what one group brought. Only between transactions.
     pub(super) fn tidy(&self, connection: &Connection) -> rusqlite::Result<()> {
-        for table in [Table::Answers, Table::Seen] {
-            self.tidy_one(connection, table)?;
+        loop {
+            let steps = [Table::Answers, Table::Seen].map(|table| self.step(table));
+            if steps.iter().all(|step| step.rows.is_empty()) {
+                return Ok(());
+            }
+            let taking = connection.unchecked_transaction()?;
+            for step in &steps {
+                step.take_in(&taking)?;
+            }
+            taking.commit()?;
+            let mut more = false;
+            for step in &steps {
+                let mut recent = self.recent(step.table);
+                recent.indexed |= !step.rows.is_empty();
+                for row in &step.rows {
+                    recent.leaving.remove(row);
+                }
+                more |= recent.young.len() >= self.most || recent.leaving.len() > self.most;
+            }
+            if !more {
+                return Ok(());
+            }
         }
-        Ok(())
     }
 
-    fn tidy_one(&self, connection: &Connection, table: Table) -> rusqlite::Result<()> {
-        let (some, until) = {
-            let mut recent = self.recent(table);
-            if recent.leaving.is_empty() {
-                if recent.young.len() < self.most {
-                    return Ok(());
-                }
-                recent.last_leaving = recent.next.saturating_sub(1);
-                recent.leaving = recent.young.take();
-            }
-            let some: Vec<(i64, i64)> = recent.leaving.iter().take(AT_ONCE).copied().collect();
-            let all = some.len() == recent.leaving.len();
-            (some, all.then_some(recent.last_leaving))
-        };
-        take_in(connection, table, &some, until)?;
+    /// The next rows of a table that leave, if any do.
+    fn step(&self, table: Table) -> Step {
         let mut recent = self.recent(table);
-        recent.indexed = true;
-        for row in &some {
-            recent.leaving.remove(row);
+        if recent.leaving.is_empty() && recent.young.len() >= self.most {
+            recent.last_leaving = recent.next.saturating_sub(1);
+            recent.leaving = recent.young.take(self.most);
         }
-        Ok(())
+        let rows: Vec<_> = recent.leaving.iter().take(AT_ONCE).copied().collect();
+        let all = !rows.is_empty() && rows.len() == recent.leaving.len();
+        Step {
+            table,
+            rows,
+            until: all.then_some(recent.last_leaving),
+        }
+    }
+
+    /// How many rows memory holds.
+    #[cfg(test)]
+    pub(super) fn in_memory(&self) -> usize {
+        [Table::Answers, Table::Seen]
+            .map(|table| {
+                let recent = self.recent(table);
+                recent.young.len() + recent.leaving.len()
+            })
+            .iter()
+            .sum()
     }
 
     fn recent(&self, table: Table) -> MutexGuard<'_, Recent> {
@@ -194,10 +219,12 @@ impl Young {
         }
     }
 
-    /// All of them; keeps the place for as many.
-    fn take(&mut self) -> BTreeSet<(i64, i64)> {
+    /// All of them; keeps the place for `usual`.
+    fn take(&mut self, usual: usize) -> BTreeSet<(i64, i64)> {
         let others = std::mem::take(&mut self.others);
-        self.first.drain().chain(others).collect()
+        let all = self.first.drain().chain(others).collect();
+        self.first.shrink_to(usual);
+        all
     }
 }
 
@@ -212,55 +239,85 @@ pub(super) fn drop_indexed(connection: &Connection, row: &HashRow) -> rusqlite::
     Ok(())
 }
 
-/// The first eight bytes of a hash, as SQL integer.
-pub(super) fn fingerprint(hash: &Hash) -> i64 {
+/// The fingerprint of a request's answer.
+pub(super) fn of_answer(origin: &str, request_hash: [u8; 8]) -> i64 {
+    // FNV-1a: kept in the database, so it is one that never changes.
+    let whose = origin.bytes().fold(0xCBF2_9CE4_8422_2325, |hash: u64, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3)
+    });
+    mixed(request_hash, whose)
+}
+
+/// The fingerprint of a message in a room.
+pub(super) fn of_message(room_id: i64, hash: [u8; 8]) -> i64 {
+    mixed(hash, room_id.cast_unsigned())
+}
+
+/// The first eight bytes of a hash.
+pub(super) fn first(hash: &Hash) -> [u8; 8] {
     let [a, b, c, d, e, f, g, h, ..] = *hash;
-    i64::from_be_bytes([a, b, c, d, e, f, g, h])
+    [a, b, c, d, e, f, g, h]
+}
+
+fn mixed(hash: [u8; 8], whose: u64) -> i64 {
+    // The odd factor of Fibonacci hashing: different owners stay different.
+    let whose = whose.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    (u64::from_be_bytes(hash) ^ whose).cast_signed()
 }
 
 fn load(connection: &mut Connection, table: Table, most: usize) -> rusqlite::Result<Recent> {
     let sql = table.sql();
-    let limit = i64::try_from(most).unwrap_or(i64::MAX);
+    // The first time after a migration this is all there is.
+    let limit = i64::try_from(most.saturating_mul(LOADED)).unwrap_or(i64::MAX);
     loop {
         let until: i64 = find(connection, sql.until, (), |row| row.get(0))?.unwrap_or_default();
-        let mut young: Vec<(i64, i64)> = list(connection, sql.load, [until, limit], |row| {
-            let first: [u8; 8] = row.get(0)?;
-            Ok((i64::from_be_bytes(first), row.get(1)?))
+        let mut rows: Vec<(i64, i64)> = list(connection, sql.load, [until, limit], |row| {
+            table.read_fingerprint(row)
         })?;
-        let last = young.last().map_or(until, |(_, id)| *id);
-        let whole = young.len() < most;
-        if whole {
+        let last = rows.last().map_or(until, |(_, id)| *id);
+        if rows.len() < most {
             let mut recent = Recent {
                 next: last.saturating_add(1),
                 indexed: find(connection, sql.any, (), |_| Ok(()))?.is_some(),
                 ..Recent::default()
             };
-            for (fingerprint, id) in young {
+            for (fingerprint, id) in rows {
                 recent.young.insert(fingerprint, id);
             }
             return Ok(recent);
         }
-        young.sort_unstable();
-        take_in(connection, table, &young, Some(last))?;
+        rows.sort_unstable();
+        let step = Step {
+            table,
+            rows,
+            until: Some(last),
+        };
+        let taking = connection.transaction()?;
+        step.take_in(&taking)?;
+        taking.commit()?;
     }
 }
 
-/// Takes rows, in their order, into the index, in a transaction; `until`: with them all up to this id are there.
-fn take_in(
-    connection: &Connection,
+/// Rows that go into an index together.
+struct Step {
     table: Table,
-    rows: &[(i64, i64)],
+    /// In the order of the index.
+    rows: Vec<(i64, i64)>,
+    /// With them all up to this id are there.
     until: Option<i64>,
-) -> rusqlite::Result<()> {
-    let sql = table.sql();
-    let taking = connection.unchecked_transaction()?;
-    for (fingerprint, id) in rows {
-        execute(&taking, sql.put, [fingerprint, id])?;
+}
+
+impl Step {
+    fn take_in(&self, connection: &Connection) -> rusqlite::Result<()> {
+        let sql = self.table.sql();
+        for (fingerprint, id) in &self.rows {
+            execute(connection, sql.put, [fingerprint, id])?;
+        }
+        if let Some(until) = self.until {
+            execute(connection, sql.set_until, [until])?;
+        }
+        Ok(())
     }
-    if let Some(until) = until {
-        execute(&taking, sql.set_until, params![until])?;
-    }
-    taking.commit()
 }
 
 struct Sql {
@@ -280,6 +337,16 @@ impl Table {
             Self::Seen => &SEEN,
         }
     }
+
+    /// Of the first three columns: the first eight bytes of the hash, the id, and whose it is.
+    pub(super) fn read_fingerprint(self, row: &Row<'_>) -> rusqlite::Result<(i64, i64)> {
+        let (hash, id) = (row.get(0)?, row.get(1)?);
+        let fingerprint = match self {
+            Self::Answers => of_answer(row.get_ref(2)?.as_str()?, hash),
+            Self::Seen => of_message(row.get(2)?, hash),
+        };
+        Ok((fingerprint, id))
+    }
 }
 
 const ANSWERS: Sql = Sql {
@@ -287,7 +354,7 @@ const ANSWERS: Sql = Sql {
     put: "INSERT OR IGNORE INTO answers_by_hash (fingerprint, id) VALUES (?1, ?2)",
     drop: "DELETE FROM answers_by_hash WHERE fingerprint = ?1 AND id = ?2",
     any: "SELECT 1 FROM answers_by_hash LIMIT 1",
-    load: "SELECT substr(request_hash, 1, 8), id FROM answers WHERE id > ?1 ORDER BY id LIMIT ?2",
+    load: "SELECT substr(request_hash, 1, 8), id, origin FROM answers WHERE id > ?1 ORDER BY id LIMIT ?2",
     until: "SELECT until FROM indexed WHERE name = 'answers'",
     set_until: "UPDATE indexed SET until = ?1 WHERE name = 'answers'",
 };
@@ -297,7 +364,7 @@ const SEEN: Sql = Sql {
     put: "INSERT OR IGNORE INTO seen_by_hash (fingerprint, id) VALUES (?1, ?2)",
     drop: "DELETE FROM seen_by_hash WHERE fingerprint = ?1 AND id = ?2",
     any: "SELECT 1 FROM seen_by_hash LIMIT 1",
-    load: "SELECT substr(hash, 1, 8), id FROM seen WHERE id > ?1 ORDER BY id LIMIT ?2",
+    load: "SELECT substr(hash, 1, 8), id, room_id FROM seen WHERE id > ?1 ORDER BY id LIMIT ?2",
     until: "SELECT until FROM indexed WHERE name = 'seen'",
     set_until: "UPDATE indexed SET until = ?1 WHERE name = 'seen'",
 };
@@ -308,3 +375,5 @@ pub(super) const MOST_YOUNG: usize = 65_536;
 
 /// Rows taken in at once: a few milliseconds of the writer.
 const AT_ONCE: usize = 1024;
+/// Times `MOST_YOUNG` rows are taken in at once while the store opens, where so many are not in the index.
+const LOADED: usize = 16;

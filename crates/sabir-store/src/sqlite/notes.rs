@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::hashes::{HashRow, Hashes, Table};
 use super::outbox::Kind;
-use crate::types::{Hash, Hint};
+use crate::types::Hint;
 use crate::{Batch, DeviceItem, LogEntry, RoomHead};
 
 /// News and memory.
@@ -111,9 +111,9 @@ impl Notes {
         }
     }
 
-    /// Gives a new row, to be found by its hash, its id.
-    pub(super) fn add(&mut self, table: Table, hash: &Hash) -> i64 {
-        let row = self.hashes.add(table, hash);
+    /// Gives a new row, to be found by its fingerprint, its id.
+    pub(super) fn add(&mut self, table: Table, fingerprint: i64) -> i64 {
+        let row = self.hashes.add(table, fingerprint);
         self.added.push(row);
         row.id
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, Row, params};
 
 use super::fail::Fail;
-use super::hashes::{Hashes, Table};
+use super::hashes::{self, Hashes, Table};
 use super::notes::Notes;
 use super::outbox::Address;
 use super::query::{blob, execute, find, int, limit, list, number};
@@ -118,7 +118,7 @@ pub(super) fn log(
 
 pub(super) fn seen(
     connection: &Connection,
-    hashes: &Hashes,
+    known: &Hashes,
     room: &str,
     message_hash: &Hash,
 ) -> Result<Option<u64>, Fail> {
@@ -129,14 +129,15 @@ pub(super) fn seen(
         |row| row.get(0),
     )?;
     match id {
-        Some(id) => seen_in(connection, hashes, id, message_hash),
+        Some(id) => seen_in(connection, known, id, message_hash),
         None => Ok(None),
     }
 }
 
-fn seen_in(connection: &Connection, hashes: &Hashes, room_id: i64, hash: &Hash) -> Result<Option<u64>, Fail> {
+fn seen_in(connection: &Connection, known: &Hashes, room_id: i64, hash: &Hash) -> Result<Option<u64>, Fail> {
     let sql = "SELECT seq FROM seen WHERE id = ?1 AND room_id = ?2 AND hash = ?3";
-    for id in hashes.candidates(connection, Table::Seen, hash)? {
+    let fingerprint = hashes::of_message(room_id, hashes::first(hash));
+    for id in known.candidates(connection, Table::Seen, fingerprint)? {
         let seq = find(connection, sql, params![id, room_id, hash], |row| number(row, 0))?;
         if seq.is_some() {
             return Ok(seq);
@@ -147,12 +148,13 @@ fn seen_in(connection: &Connection, hashes: &Hashes, room_id: i64, hash: &Hash) 
 
 pub(super) fn answered(
     connection: &Connection,
-    hashes: &Hashes,
+    known: &Hashes,
     origin: &str,
     request_hash: &Hash,
 ) -> Result<Option<Vec<u8>>, Fail> {
     let sql = "SELECT response FROM answers WHERE id = ?1 AND origin = ?2 AND request_hash = ?3";
-    for id in hashes.candidates(connection, Table::Answers, request_hash)? {
+    let fingerprint = hashes::of_answer(origin, hashes::first(request_hash));
+    for id in known.candidates(connection, Table::Answers, fingerprint)? {
         let response = find(connection, sql, params![id, origin, request_hash], |row| {
             row.get(0)
         })?;
@@ -199,7 +201,8 @@ pub(super) fn keep_answer(
     };
     let earlier = answered(connection, &notes.hashes, origin, request_hash)?;
     if earlier.is_none() {
-        let id = notes.add(Table::Answers, request_hash);
+        let fingerprint = hashes::of_answer(origin, hashes::first(request_hash));
+        let id = notes.add(Table::Answers, fingerprint);
         let sql = "INSERT INTO answers (id, origin, request_hash, response, at) VALUES (?1, ?2, ?3, ?4, ?5)";
         execute(
             connection,
@@ -383,7 +386,7 @@ fn append<'a>(
         if let Some(earlier) = seen_in(connection, &notes.hashes, room_id, hash)? {
             return Ok(Placed::Duplicate(earlier));
         }
-        let id = notes.add(Table::Seen, hash);
+        let id = notes.add(Table::Seen, hashes::of_message(room_id, hashes::first(hash)));
         let sql = "INSERT INTO seen (id, room_id, hash, seq, at) VALUES (?1, ?2, ?3, ?4, ?5)";
         execute(connection, sql, params![id, room_id, hash, int(seq), int(now)])?;
     }

@@ -22,8 +22,8 @@ CREATE TABLE room_marks (
 INSERT INTO room_marks SELECT room_id, key, value FROM room_rows WHERE length(value) <= 16;
 DELETE FROM room_rows WHERE length(value) <= 16;
 
--- Found by the first eight bytes of their hash, as a number: the newest ones in memory, the others through an index
--- that is written many rows at a time. Numbers only grow.
+-- Found by a fingerprint of their hash and whose it is: the newest ones in memory, the others through an index that is
+-- written many rows at a time. Numbers only grow.
 ALTER TABLE answers RENAME TO answers_5;
 CREATE TABLE answers (
     id INTEGER NOT NULL PRIMARY KEY,
