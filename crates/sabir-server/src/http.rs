@@ -9,6 +9,8 @@
 //! Invariant: no request reaches a handler without a [`Context`], and none under `/mimi/` reaches its logic
 //! without a [`PeerIdentity`], a domain that the connection's certificate proves.
 //!
+//! Small writes of a connection leave together, once the tasks that are ready have had their turn (`cork`).
+//!
 //! A handler's future is dropped when its caller resets the stream. What must finish once begun, such as an
 //! engine's call with its commit, runs in a task of its own.
 

@@ -122,6 +122,21 @@ impl FanoutMessage {
     }
 }
 
+impl FanoutMessage {
+    /// The encoding of a Welcome and the tree of the epoch it leads into, which is encoded already.
+    #[must_use]
+    pub fn encode_welcome(timestamp: u64, message: &MlsMessage, ratchet_tree: &[u8]) -> Vec<u8> {
+        let mut out = Vec::with_capacity(ratchet_tree.len().saturating_add(WELCOME_ROOM));
+        timestamp.encode(&mut out);
+        message.encode(&mut out);
+        RatchetTreeOption::put_full(&mut out, ratchet_tree);
+        out
+    }
+}
+
+/// What a Welcome for one or two people takes, roughly.
+const WELCOME_ROOM: usize = 4096;
+
 impl Encode for FanoutMessage {
     fn encode(&self, out: &mut Vec<u8>) {
         self.timestamp.encode(out);

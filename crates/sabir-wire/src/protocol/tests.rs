@@ -129,6 +129,21 @@ fn a_batch_gives_each_message_with_its_own_bytes() {
 }
 
 #[test]
+fn a_welcome_with_an_encoded_tree_is_the_same() {
+    let bytes = valid("protocol", "FanoutMessage", "a Welcome with the tree");
+    let read = FanoutMessage::from_bytes(&bytes).unwrap();
+    let FanoutBody::Welcome {
+        message,
+        ratchet_tree_option: RatchetTreeOption::Full(tree),
+    } = read.body
+    else {
+        panic!("not a Welcome with its tree")
+    };
+    let written = FanoutMessage::encode_welcome(read.timestamp, &message, &tree.to_bytes());
+    assert_eq!(written, bytes);
+}
+
+#[test]
 fn a_batch_with_a_fault_gives_nothing_and_says_where() {
     let first = valid(
         "protocol",

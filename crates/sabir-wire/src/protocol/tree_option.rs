@@ -54,11 +54,20 @@ pub enum RatchetTreeOption {
     DistributionService,
 }
 
+impl RatchetTreeOption {
+    /// Appends the encoding of [`RatchetTreeOption::Full`] with a tree that is encoded already: for large rooms, whose
+    /// trees take longer to read than to send. `ratchet_tree` is the encoding of a [`RatchetTree`].
+    pub fn put_full(out: &mut Vec<u8>, ratchet_tree: &[u8]) {
+        out.push(FULL);
+        out.extend_from_slice(ratchet_tree);
+    }
+}
+
 impl Encode for RatchetTreeOption {
     fn encode(&self, out: &mut Vec<u8>) {
         match self {
             Self::Full(tree) => {
-                out.push(1);
+                out.push(FULL);
                 tree.encode(out);
             }
             Self::HttpsUri {
@@ -84,7 +93,7 @@ impl Decode for RatchetTreeOption {
     fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let at = r.offset();
         Ok(match r.u8("representation")? {
-            1 => Self::Full(r.read_as("ratchet_tree")?),
+            FULL => Self::Full(r.read_as("ratchet_tree")?),
             2 => Self::HttpsUri {
                 ratchet_tree_url: https_url(r)?,
                 tree_signature: field::bytes(r, "tree_signature", MAX_SIGNATURE)?,
@@ -99,6 +108,9 @@ impl Decode for RatchetTreeOption {
         })
     }
 }
+
+/// Of the enumeration's values the one that trees travel with.
+const FULL: u8 = 1;
 
 fn https_url(r: &mut Reader<'_>) -> Result<String, DecodeError> {
     let at = r.offset();
