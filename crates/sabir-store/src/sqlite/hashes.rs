@@ -12,7 +12,8 @@
 //! the message's room): who sends one message into a thousand rooms gets a thousand fingerprints. Whoever asks compares
 //! the row itself; so a row that is not committed, or gone, is found by nobody.
 //!
-//! Invariant: each committed row is in memory, or in the index, or in both. Ids only grow, whatever is deleted.
+//! Invariant: each committed row is in memory, or in the index, or in both, and none in the index is gone. Ids only grow
+//! while the store is open, whatever is deleted, and begin above all that the index was filled with.
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};

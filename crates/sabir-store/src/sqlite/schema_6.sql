@@ -23,7 +23,7 @@ INSERT INTO room_marks SELECT room_id, key, value FROM room_rows WHERE length(va
 DELETE FROM room_rows WHERE length(value) <= 16;
 
 -- Found by a fingerprint of their hash and whose it is: the newest ones in memory, the others through an index that is
--- written many rows at a time. Numbers only grow.
+-- written many rows at a time.
 ALTER TABLE answers RENAME TO answers_5;
 CREATE TABLE answers (
     id INTEGER NOT NULL PRIMARY KEY,

@@ -57,7 +57,7 @@ pub enum RatchetTreeOption {
 impl RatchetTreeOption {
     /// Appends the encoding of [`RatchetTreeOption::Full`] with a tree that is encoded already: for large rooms, whose
     /// trees take longer to read than to send. `ratchet_tree` is the encoding of a [`RatchetTree`].
-    pub fn put_full(out: &mut Vec<u8>, ratchet_tree: &[u8]) {
+    pub(super) fn put_full(out: &mut Vec<u8>, ratchet_tree: &[u8]) {
         out.push(FULL);
         out.extend_from_slice(ratchet_tree);
     }
