@@ -132,7 +132,7 @@ fn report(kind: &str, people: usize, costs: &mut [Cost]) {
 fn commits_in_a_large_room() {
     let people = settings("SABIR_BENCH_MEMBERS", 1000);
     let rounds = settings("SABIR_BENCH_COMMITS", 50);
-    let (mut scene, names) = scene(people + 5);
+    let (mut scene, names) = scene(people + settings("SABIR_BENCH_ADDS", 5));
     let (first, later) = names.split_at(people - 1);
     for batch in first.chunks(BATCH) {
         adds(&mut scene, batch);

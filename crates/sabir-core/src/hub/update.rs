@@ -7,8 +7,8 @@ use sabir_mls::{Author, CommitFacts, MlsError};
 use sabir_wire::codec::{Decode, Encode};
 use sabir_wire::mls::{MlsMessage, RatchetTree, Sender, Welcome};
 use sabir_wire::protocol::{
-    FanoutBody, FanoutMessage, GroupInfoOption, HandshakeBundle, RatchetTreeOption, UpdateOutcome,
-    UpdateRequest, UpdateRoomResponse,
+    FanoutMessage, GroupInfoOption, HandshakeBundle, RatchetTreeOption, UpdateOutcome, UpdateRequest,
+    UpdateRoomResponse,
 };
 use sabir_wire::uri::{ClientUri, Domain};
 
@@ -177,12 +177,12 @@ impl Hub {
         let readers = Receivers::of(self.clients().chain(joiner), self.room.authority());
         let merged = self.merge(cx, accepted, staged, &allowed, bundle, welcome_to)?;
         // Nothing below can fail: the engine has moved on, and so does its store.
-        let stapled = merged
+        let stapled: Vec<MlsMessage> = merged
             .stapled
             .into_iter()
             .map(|stapled| stapled.message)
             .collect();
-        let mut events = vec![commit_event(accepted, bundle.message, stapled, readers)];
+        let mut events = vec![commit_event(accepted, bundle.message, &stapled, readers)];
         events.extend(merged.welcome);
         let mut lists_changed = false;
         for (user, listed) in allowed.device_lists {
@@ -463,18 +463,11 @@ impl Hub {
 fn commit_event(
     accepted: Millis,
     message: &MlsMessage,
-    external_proposals: Vec<MlsMessage>,
+    external_proposals: &[MlsMessage],
     readers: Receivers,
 ) -> HubEvent {
-    let body = FanoutMessage {
-        timestamp: accepted,
-        body: FanoutBody::Commit {
-            message: Box::new(message.clone()),
-            external_proposals,
-        },
-    };
     HubEvent {
-        body: body.to_bytes(),
+        body: FanoutMessage::encode_commit(accepted, message, external_proposals),
         devices: readers.devices,
         followers: readers.followers,
     }

@@ -132,6 +132,16 @@ impl FanoutMessage {
         RatchetTreeOption::put_full(&mut out, ratchet_tree);
         out
     }
+
+    /// The encoding of a commit and the proposals stapled to it. In a large room the commit itself is large.
+    #[must_use]
+    pub fn encode_commit(timestamp: u64, message: &MlsMessage, external_proposals: &[MlsMessage]) -> Vec<u8> {
+        let mut out = Vec::new();
+        timestamp.encode(&mut out);
+        message.encode(&mut out);
+        put_vec(&mut out, external_proposals);
+        out
+    }
 }
 
 /// What a Welcome for one or two people takes, roughly.

@@ -144,6 +144,21 @@ fn a_welcome_with_an_encoded_tree_is_the_same() {
 }
 
 #[test]
+fn a_commit_with_what_is_stapled_to_it_is_the_same() {
+    let bytes = valid("protocol", "FanoutMessage", "a commit with a proposal of the hub");
+    let read = FanoutMessage::from_bytes(&bytes).unwrap();
+    let FanoutBody::Commit {
+        message,
+        external_proposals,
+    } = read.body
+    else {
+        panic!("not a commit")
+    };
+    let written = FanoutMessage::encode_commit(read.timestamp, &message, &external_proposals);
+    assert_eq!(written, bytes);
+}
+
+#[test]
 fn a_batch_with_a_fault_gives_nothing_and_says_where() {
     let first = valid(
         "protocol",

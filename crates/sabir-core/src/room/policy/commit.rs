@@ -211,21 +211,24 @@ fn before(facts: &CommitFacts, author: Author) -> Option<&VerifiedClient> {
 }
 
 fn check_clients_once(view: View<'_>, facts: &CommitFacts) -> Result<(), Refusal> {
-    let removed: BTreeSet<u32> = facts.removes.iter().map(|remove| remove.removed).collect();
-    let staying = view
-        .leaves
-        .iter()
-        .filter(|(leaf, _)| !removed.contains(leaf))
-        .map(|(_, leaf)| &leaf.client);
-    let mut clients: BTreeSet<_> = staying.collect();
+    const TWICE: Refusal = Refusal::Denied("a client would be in the room twice");
     let joiner = facts
         .path_leaf
         .iter()
         .filter(|_| facts.committer == Author::NewMember);
+    let mut coming = BTreeSet::new();
     for leaf in facts.adds.iter().map(|add| &add.leaf).chain(joiner) {
-        if !clients.insert(client_of(view, leaf)?.0) {
-            return Err(Refusal::Denied("a client would be in the room twice"));
+        if !coming.insert(client_of(view, leaf)?.0) {
+            return Err(TWICE);
         }
+    }
+    if coming.is_empty() {
+        return Ok(());
+    }
+    let removed: BTreeSet<u32> = facts.removes.iter().map(|remove| remove.removed).collect();
+    let mut staying = view.leaves.iter().filter(|(leaf, _)| !removed.contains(leaf));
+    if staying.any(|(_, leaf)| coming.contains(&leaf.client)) {
+        return Err(TWICE);
     }
     Ok(())
 }
