@@ -3,19 +3,24 @@
 
 mod components;
 mod direct;
+mod features;
 mod group;
 mod participants;
 pub mod policy;
 mod roles;
 mod state;
+mod template;
 #[cfg(test)]
 mod tests;
 
 pub use components::RoomRules;
 pub use direct::{DIRECT_ROLE, DirectRoom};
+pub use features::{FeatureError, Features};
 pub use group::GroupRoom;
 pub use participants::{ParticipantError, apply_update, apply_updates};
 pub use roles::{ADMIN, BANNED, MEMBER, OWNER, READ_ONLY, RoleError, allows};
 pub use state::{RoomKind, RoomState, StateError};
+pub use template::Template;
 
+pub(crate) use features::check as check_features;
 pub(crate) use roles::check as check_roles;

@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use openmls::group::{PublicGroup, QueuedProposal, StagedCommit};
+use openmls::group::{GroupContext, PublicGroup, QueuedProposal, StagedCommit};
 use openmls::prelude::{LeafNode, LeafNodeIndex, Proposal, ProposalOrRefType, Sender, SenderExtensionIndex};
 use openmls::treesync::TreeSync;
 use sabir_wire::device_list::DEVICE_LIST;
+use sabir_wire::mls::ComponentId;
 use sabir_wire::uri::{ClientUri, UserUri};
 use tls_codec::Serialize as _;
 
@@ -100,6 +101,9 @@ pub struct CommitFacts {
     pub epoch: u64,
     /// The dictionary of the GroupContext after the commit, ascending by component.
     pub dictionary: Vec<(u16, Vec<u8>)>,
+    /// Whether a component comes with this commit that a member who stays does not announce: that member could not
+    /// follow its changes.
+    pub unannounced: bool,
 }
 
 impl CommitFacts {
@@ -194,6 +198,15 @@ pub struct Judge<'a> {
 }
 
 impl Judge<'_> {
+    /// A leaf that comes into a group which requires these components.
+    pub(crate) fn leaf_in(&self, node: &LeafNode, required: &BTreeSet<ComponentId>) -> LeafFact {
+        let mut fact = self.leaf(node);
+        if fact.fit.is_ok() && !leaf::announces(node, required) {
+            fact.fit = Err("app_components lacks a component of this room");
+        }
+        fact
+    }
+
     pub(crate) fn leaf(&self, node: &LeafNode) -> LeafFact {
         let key = node.signature_key().as_slice();
         let credential = ClientCredential::parse(node.credential().serialized_content());
@@ -249,10 +262,14 @@ pub(crate) fn read(
         Author::External(_) => return Err(MlsError::Malformed("Commit")),
     };
     let context = staged.group_context();
+    let dictionary = dictionary_of(context);
+    let required = leaf::required(&dictionary);
     let mut facts = CommitFacts {
         committer,
         committer_leaf,
-        path_leaf: staged.update_path_leaf_node().map(|node| judge.leaf(node)),
+        path_leaf: staged
+            .update_path_leaf_node()
+            .map(|node| judge.leaf_in(node, &required)),
         adds: Vec::new(),
         removes: Vec::new(),
         updates: Vec::new(),
@@ -260,10 +277,8 @@ pub(crate) fn read(
         app_data: Vec::new(),
         others: Vec::new(),
         epoch: context.epoch().as_u64(),
-        dictionary: match context.extensions().app_data_dictionary() {
-            Some(dictionary) => leaf::entries(dictionary.dictionary()).collect(),
-            None => Vec::new(),
-        },
+        dictionary,
+        unannounced: false,
     };
     if facts.path_leaf.is_some() {
         facts.replaced.extend(old_leaf(group, committer, judge));
@@ -273,7 +288,7 @@ pub(crate) fn read(
         match queued.proposal() {
             Proposal::Add(add) => facts.adds.push(AddFact {
                 author,
-                leaf: judge.leaf(add.key_package().leaf_node()),
+                leaf: judge.leaf_in(add.key_package().leaf_node(), &required),
                 reference: key_package::reference(provider, add.key_package())?,
             }),
             Proposal::Remove(remove) => {
@@ -290,7 +305,8 @@ pub(crate) fn read(
             }),
             Proposal::Update(update) => {
                 facts.replaced.extend(old_leaf(group, author, judge));
-                facts.updates.push((author, judge.leaf(update.leaf_node())));
+                let fact = judge.leaf_in(update.leaf_node(), &required);
+                facts.updates.push((author, fact));
             }
             Proposal::AppDataUpdate(update) => facts.app_data.push(AppDataFact {
                 author,
@@ -302,7 +318,33 @@ pub(crate) fn read(
         }
     }
     judge_continuity(&mut facts, group, provider);
+    facts.unannounced = comes_unannounced(&facts, group, &required);
     Ok(facts)
+}
+
+pub(crate) fn dictionary_of(context: &GroupContext) -> Vec<(u16, Vec<u8>)> {
+    match context.extensions().app_data_dictionary() {
+        Some(dictionary) => leaf::entries(dictionary.dictionary()).collect(),
+        None => Vec::new(),
+    }
+}
+
+fn comes_unannounced(facts: &CommitFacts, group: &PublicGroup, required: &BTreeSet<ComponentId>) -> bool {
+    let before = leaf::required(&dictionary_of(group.group_context()));
+    let new: BTreeSet<ComponentId> = required.difference(&before).copied().collect();
+    if new.is_empty() {
+        return false;
+    }
+    // Leaves that are replaced were judged as what replaces them.
+    let removed = facts.removes.iter().map(|remove| remove.removed);
+    let gone: BTreeSet<u32> = removed
+        .chain(facts.replaced.iter().map(|(leaf, _)| *leaf))
+        .collect();
+    let mut staying = group
+        .treesync()
+        .full_leaves()
+        .filter(|(index, _)| !gone.contains(&index.u32()));
+    !staying.all(|(_, node)| leaf::announces(node, &new))
 }
 
 /// A person is in a group under one identity key: a new leaf under another one is refused, whatever the provider

@@ -3,6 +3,8 @@
 //! The library accepts a leaf whose capabilities name the dictionary extension but which carries none, and
 //! does not compare announced components with required ones; [`check_leaf`] does.
 
+use std::collections::BTreeSet;
+
 use openmls::component::ComponentData as MlsComponentData;
 use openmls::extensions::{AppDataDictionary as MlsDictionary, AppDataDictionaryExtension};
 use openmls::prelude::{
@@ -32,9 +34,19 @@ pub const SUPPORTED_COMPONENTS: &[ComponentId] = &[
     ComponentId::FRANKING_AGENT,
     ComponentId::PARTICIPANT_LIST,
     ComponentId::ROOM_METADATA,
+    ComponentId::MLS_OPERATIONAL_POLICY,
     ComponentId::ROLES_LIST,
     ComponentId::PREAUTH_LIST,
     ComponentId::BASE_ROOM_POLICY,
+    ComponentId::STATUS_NOTIFICATION_POLICY,
+    ComponentId::JOIN_LINK_POLICY,
+    ComponentId::JOIN_LINKS,
+    ComponentId::LINK_PREVIEW_POLICY,
+    ComponentId::ASSET_POLICY,
+    ComponentId::LOGGING_POLICY,
+    ComponentId::CHAT_HISTORY_POLICY,
+    ComponentId::BOT_POLICY,
+    ComponentId::MESSAGE_EXPIRATION,
     DEVICE_LIST,
 ];
 
@@ -157,6 +169,31 @@ pub(crate) fn check_leaf(leaf: &LeafNode) -> Result<(), MlsError> {
         return Err(MlsError::Leaf("safe_aad lacks frank_aad"));
     }
     Ok(())
+}
+
+/// The components that members of a group have to understand: those it requires by name, and those of ours that have
+/// data in it, whose updates every member follows.
+pub(crate) fn required(dictionary: &[(u16, Vec<u8>)]) -> BTreeSet<ComponentId> {
+    let named = dictionary
+        .iter()
+        .find(|(id, _)| *id == ComponentId::APP_COMPONENTS.0)
+        .and_then(|(_, data)| ComponentsList::from_bytes(data).ok())
+        .map_or_else(Vec::new, |list| list.component_ids);
+    let present = dictionary.iter().map(|(id, _)| ComponentId(*id));
+    let mut required: BTreeSet<ComponentId> = present
+        .filter(|component| SUPPORTED_COMPONENTS.contains(component))
+        .collect();
+    required.extend(named);
+    required
+}
+
+/// Whether a leaf announces all of these components (draft-ietf-mls-extensions §4.6, §5).
+pub(crate) fn announces(leaf: &LeafNode, required: &BTreeSet<ComponentId>) -> bool {
+    let Some(extension) = leaf.extensions().app_data_dictionary() else {
+        return required.is_empty();
+    };
+    components_of(extension.dictionary(), ComponentId::APP_COMPONENTS)
+        .is_ok_and(|announced| required.iter().all(|component| announced.contains(component)))
 }
 
 fn components_of(dictionary: &MlsDictionary, component: ComponentId) -> Result<Vec<ComponentId>, MlsError> {

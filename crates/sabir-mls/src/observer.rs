@@ -389,8 +389,9 @@ impl Observer {
     /// The verdict on every member, ascending by leaf.
     #[must_use]
     pub fn judge_members(&self, judge: &Judge<'_>) -> Vec<(u32, LeafFact)> {
+        let required = leaf::required(&commit_facts::dictionary_of(self.group.group_context()));
         self.full_leaves()
-            .map(|(index, leaf)| (index, judge.leaf(leaf)))
+            .map(|(index, leaf)| (index, judge.leaf_in(leaf, &required)))
             .collect()
     }
 

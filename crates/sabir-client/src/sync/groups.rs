@@ -102,6 +102,7 @@ impl Keeper {
         let new = NewGroupRoom {
             room: room.clone(),
             name,
+            template: sabir_core::room::Template::default(),
             hub: self.franking_agent(),
         };
         let cx = ConversationContext {

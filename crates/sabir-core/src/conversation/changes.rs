@@ -15,7 +15,7 @@ use sabir_wire::uri::UserUri;
 use super::event::{ConversationEvent, Joining, Leaving};
 use super::{Conversation, Out};
 use crate::Millis;
-use crate::room::{BANNED, RoomState};
+use crate::room::{BANNED, Features, RoomState};
 
 /// Who did what to whom by a commit.
 #[derive(Debug, Default)]
@@ -24,8 +24,8 @@ pub(super) struct Deeds {
     people: BTreeMap<UserUri, Option<UserUri>>,
     /// Who removed a leaf.
     leaves: BTreeMap<u32, Option<UserUri>>,
-    /// Who changed the metadata.
-    metadata: Option<UserUri>,
+    /// Who changed which component, the list apart.
+    components: BTreeMap<ComponentId, Option<UserUri>>,
     /// Who committed, and answers for the rest.
     pub(super) committer: Option<UserUri>,
 }
@@ -34,6 +34,14 @@ impl Deeds {
     /// Who changed somebody's place on the list.
     fn of(&self, user: &UserUri) -> Option<UserUri> {
         match self.people.get(user) {
+            Some(by) => by.clone(),
+            None => self.committer.clone(),
+        }
+    }
+
+    /// Who changed a component.
+    fn author_of(&self, component: ComponentId) -> Option<UserUri> {
+        match self.components.get(&component) {
             Some(by) => by.clone(),
             None => self.committer.clone(),
         }
@@ -74,7 +82,6 @@ impl Conversation {
     pub(super) fn own_deeds(&self, me: &UserUri) -> Deeds {
         let mut deeds = Deeds {
             committer: Some(me.clone()),
-            metadata: Some(me.clone()),
             ..Deeds::default()
         };
         let proposals: Vec<PendingProposal> = self.group.proposals().collect();
@@ -91,19 +98,16 @@ impl Conversation {
     }
 
     fn note(&self, deeds: &mut Deeds, component: u16, operation: &AppDataOperation, by: Option<UserUri>) {
+        if ComponentId(component) != ComponentId::PARTICIPANT_LIST {
+            deeds.components.insert(ComponentId(component), by);
+            return;
+        }
         let AppDataOperation::Update(bytes) = operation else {
             return;
         };
-        if ComponentId(component) == ComponentId::ROOM_METADATA {
-            deeds.metadata = by;
-            return;
-        }
         let Ok(update) = ParticipantListUpdate::from_bytes(bytes) else {
             return;
         };
-        if ComponentId(component) != ComponentId::PARTICIPANT_LIST {
-            return;
-        }
         let at = |index: &u32| {
             let entries = &self.state.participants.participants;
             let entry = usize::try_from(*index).ok().and_then(|index| entries.get(index));
@@ -199,10 +203,36 @@ impl Conversation {
         if old.metadata.room_name != new.metadata.room_name {
             events.push(ConversationEvent::Renamed {
                 name: new.metadata.room_name.clone(),
-                by: deeds.metadata.clone(),
+                by: deeds.author_of(ComponentId::ROOM_METADATA),
                 accepted,
             });
         }
+        events.extend(policies_told(old, new, deeds, accepted));
         events
     }
+}
+
+/// The policies that are others now. That the base policy names other components says nothing by itself.
+fn policies_told(
+    old: &RoomState,
+    new: &RoomState,
+    deeds: &Deeds,
+    accepted: Millis,
+) -> Vec<ConversationEvent> {
+    let listed = sabir_wire::policy::BaseRoomPolicy {
+        policy_component_ids: new.base.policy_component_ids.clone(),
+        ..old.base.clone()
+    };
+    let base = (listed != new.base).then_some(ComponentId::BASE_ROOM_POLICY);
+    let whole = [ComponentId::ROLES_LIST, ComponentId::PREAUTH_LIST];
+    let others = whole.iter().chain(Features::COMPONENTS).copied();
+    let changed = others.filter(|component| old.data(*component) != new.data(*component));
+    base.into_iter()
+        .chain(changed)
+        .map(|component| ConversationEvent::PolicyChanged {
+            component,
+            by: deeds.author_of(component),
+            accepted,
+        })
+        .collect()
 }

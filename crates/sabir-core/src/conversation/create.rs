@@ -12,7 +12,7 @@ use super::record::{Phase, Record};
 use super::{Conversation, ConversationContext, ConversationError, Effects};
 use crate::Millis;
 use crate::hub::group_uri;
-use crate::room::{DirectRoom, GroupRoom, RoomState};
+use crate::room::{DirectRoom, GroupRoom, RoomState, Template};
 
 /// A direct room to be made.
 #[derive(Debug, Clone)]
@@ -32,6 +32,8 @@ pub struct NewGroupRoom {
     pub room: RoomUri,
     /// What it is called, of at most [`super::MAX_NAME`] bytes; may be empty.
     pub name: String,
+    /// How it begins.
+    pub template: Template,
     /// The own provider as hub: the key and credential of franks and hub proposals.
     pub hub: FrankingAgentData,
 }
@@ -74,6 +76,7 @@ impl Conversation {
         let group = GroupRoom {
             room: new.room.clone(),
             name: new.name,
+            template: new.template,
             owner: cx.me.clone(),
             franking_agent: new.hub.clone(),
         };

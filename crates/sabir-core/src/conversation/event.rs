@@ -1,3 +1,4 @@
+use sabir_wire::mls::ComponentId;
 use sabir_wire::protocol::Frank;
 use sabir_wire::uri::{ClientUri, UserUri};
 
@@ -61,6 +62,15 @@ pub enum ConversationEvent {
     Renamed {
         /// The new name; may be empty.
         name: String,
+        /// Who did it.
+        by: Option<UserUri>,
+        /// When the hub accepted the commit.
+        accepted: Millis,
+    },
+    /// A policy of the room is another one now.
+    PolicyChanged {
+        /// Which component.
+        component: ComponentId,
         /// Who did it.
         by: Option<UserUri>,
         /// When the hub accepted the commit.

@@ -1,6 +1,6 @@
 //! What an intent asks of the room as it is now.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sabir_mls::app_data::AppDataOperation;
 use sabir_mls::group::CommitPlan;
@@ -10,7 +10,7 @@ use sabir_wire::components::{ParticipantListUpdate, UserRolePair, UserindexRoleP
 use sabir_wire::mls::ComponentId;
 use sabir_wire::uri::UserUri;
 
-use super::intent::MAX_NAME;
+use super::intent::{MAX_NAME, MAX_POLICIES};
 use super::{Conversation, ConversationContext, Intent};
 use crate::hub::device_lists::Listed;
 use crate::room::BANNED;
@@ -63,6 +63,12 @@ impl Conversation {
         {
             return Err(format!("the name is longer than {MAX_NAME} bytes"));
         }
+        if let Intent::SetPolicy { policies } = intent {
+            let different: BTreeSet<_> = policies.iter().map(|(component, _)| component).collect();
+            if different.len() != policies.len() || policies.len() > MAX_POLICIES as usize {
+                return Err("a policy is named twice, or too many are".to_owned());
+            }
+        }
         match self.goal(cx, intent) {
             Goal::Denied(reason) => Err(reason),
             _ => Ok(()),
@@ -105,6 +111,10 @@ impl Conversation {
             },
             Intent::Rename { name } if self.state.metadata.room_name == *name => Goal::Reached,
             Intent::Rename { name } => checked(Action::Rename(name), self.planned(intent)),
+            Intent::SetPolicy { policies } if policy::operations(&self.state, policies).is_empty() => {
+                Goal::Reached
+            }
+            Intent::SetPolicy { policies } => checked(Action::SetPolicy(policies), self.planned(intent)),
             Intent::Leave => checked(Action::Leave, Goal::Leave),
         }
     }
@@ -144,6 +154,12 @@ impl Conversation {
                 metadata.room_name.clone_from(name);
                 let operation = AppDataOperation::Update(metadata.to_bytes());
                 plan.app_data.push((ComponentId::ROOM_METADATA.0, operation));
+                return Some(plan);
+            }
+            Intent::SetPolicy { policies } => {
+                let operations = policy::operations(&self.state, policies);
+                let operations = operations.into_iter().map(|(component, it)| (component.0, it));
+                plan.app_data.extend(operations);
                 return Some(plan);
             }
             Intent::Leave => return None,

@@ -3,13 +3,18 @@
 use std::collections::VecDeque;
 
 use sabir_mls::rows::{RowChanges, Rows};
-use sabir_wire::codec::{Decode, DecodeError, DecodeErrorKind, Encode, Reader, put_opaque};
+use sabir_wire::codec::{Decode, DecodeError, DecodeErrorKind, Encode, Reader, put_opaque, put_optional};
+use sabir_wire::policy::MAX_POLICY;
 use sabir_wire::uri::UserUri;
 
 use super::LocalId;
+use crate::room::policy::Wanted;
 use crate::scope::engine_key;
 
 const PREFIX: &str = "intent/";
+
+/// Policies that one intent changes.
+pub(super) const MAX_POLICIES: u32 = 32;
 
 /// Bytes of a room's name that this client gives.
 pub const MAX_NAME: usize = 1 << 10;
@@ -57,6 +62,11 @@ pub enum Intent {
     },
     /// Leave, with all clients of this person.
     Leave,
+    /// Give the room these policies; the later of two that change one component stands.
+    SetPolicy {
+        /// Each component once; at most 32.
+        policies: Vec<Wanted>,
+    },
 }
 
 /// An intent that is not done yet.
@@ -172,6 +182,22 @@ impl Stored {
     }
 }
 
+/// Data of a component.
+struct Data(Vec<u8>);
+
+impl Encode for Data {
+    fn encode(&self, out: &mut Vec<u8>) {
+        put_opaque(out, &self.0);
+    }
+}
+
+impl Decode for Data {
+    const NAME: &'static str = "ComponentData";
+    fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        r.opaque("data", MAX_POLICY).map(|data| Self(data.to_vec()))
+    }
+}
+
 impl Encode for Intent {
     fn encode(&self, out: &mut Vec<u8>) {
         let mut about = |kind: u8, user: &UserUri, role: Option<u32>| {
@@ -192,6 +218,14 @@ impl Encode for Intent {
                 put_opaque(out, name.as_bytes());
             }
             Self::Leave => out.push(7),
+            Self::SetPolicy { policies } => {
+                out.push(8);
+                policies.len().try_into().unwrap_or(u32::MAX).encode(out);
+                for (component, data) in policies {
+                    component.encode(out);
+                    put_optional(out, data.clone().map(Data).as_ref());
+                }
+            }
         }
     }
 }
@@ -223,6 +257,16 @@ impl Decode for Intent {
                 name: r.text("name", MAX_NAME)?.to_owned(),
             },
             7 => Self::Leave,
+            8 => {
+                let count = r.u32("policies")?;
+                let mut policies = Vec::new();
+                for _ in 0..count.min(MAX_POLICIES) {
+                    let component = r.read_as("component")?;
+                    let data = r.optional::<Data>("data")?;
+                    policies.push((component, data.map(|data| data.0)));
+                }
+                Self::SetPolicy { policies }
+            }
             other => return Err(r.error_at(at, "kind", DecodeErrorKind::UnknownValue(other.into()))),
         })
     }

@@ -5,6 +5,7 @@ use sabir_wire::mls::ComponentId;
 use sabir_wire::policy::{BaseRoomPolicy, PreAuthData, RoleData};
 use sabir_wire::protocol::FrankingAgentData;
 
+use super::Features;
 use super::participants::apply_updates;
 
 /// How each component of a room takes its updates. Who may send them is decided elsewhere.
@@ -30,7 +31,8 @@ impl ComponentRules for RoomRules {
 
     fn remove(&self, component: u16) -> Result<(), String> {
         // Only what a room can do without may go: a room without participants, roles or policy has no rules.
-        if ComponentId(component) == ComponentId::PREAUTH_LIST {
+        let component = ComponentId(component);
+        if component == ComponentId::PREAUTH_LIST || Features::COMPONENTS.contains(&component) {
             Ok(())
         } else {
             Err("this component belongs to every room".to_owned())
@@ -64,7 +66,7 @@ fn update_one(component: ComponentId, current: Option<&[u8]>, update: &[u8]) -> 
         // draft-ietf-mimi-protocol-06 §5.4.1: an update only adds the agent; a rotation makes a new group.
         ComponentId::FRANKING_AGENT if current.is_none() => replaced::<FrankingAgentData>(update),
         ComponentId::FRANKING_AGENT => Err("the franking agent of a group does not change".to_owned()),
-        _ => Err("the component is not known here".to_owned()),
+        _ => Features::updated(component, current, update).map_err(|error| error.to_string()),
     }
 }
 

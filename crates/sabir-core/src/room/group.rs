@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use sabir_wire::codec::Encode;
 use sabir_wire::components::{ParticipantListData, RoomMetaData, UserRolePair};
 use sabir_wire::mls::{ComponentId, CredentialType};
@@ -8,6 +10,7 @@ use sabir_wire::policy::{
 use sabir_wire::protocol::FrankingAgentData;
 use sabir_wire::uri::{RoomUri, UserUri};
 
+use super::Template;
 use super::direct::{DIRECT_CAPABILITIES, list};
 use super::policy::{SUBJECT_ALT_NAME, provider_claim};
 use super::roles::{ADMIN, BANNED, HUB, MEMBER, OWNER, READ_ONLY};
@@ -19,6 +22,8 @@ pub struct GroupRoom {
     pub room: RoomUri,
     /// What it is called; may be empty.
     pub name: String,
+    /// How it begins.
+    pub template: Template,
     /// Who makes it.
     pub owner: UserUri,
     /// The hub's franking key and credential.
@@ -29,11 +34,13 @@ impl GroupRoom {
     /// The dictionary of the new group's GroupContext, ascending by component.
     #[must_use]
     pub fn dictionary(&self) -> Vec<(u16, Vec<u8>)> {
-        let policy = [
+        let features = self.template.features();
+        let mut policy = vec![
             ComponentId::ROLES_LIST,
             ComponentId::PREAUTH_LIST,
             ComponentId::BASE_ROOM_POLICY,
         ];
+        policy.extend(features.present());
         let required = [
             ComponentId::FRANKING_AGENT,
             ComponentId::PARTICIPANT_LIST,
@@ -56,6 +63,9 @@ impl GroupRoom {
             room_subject: String::new(),
             room_mood: String::new(),
         };
+        let roles = RoleData {
+            roles: roles(self.template),
+        };
         let base = BaseRoomPolicy {
             fixed_membership: false,
             parent_dependant: false,
@@ -65,19 +75,22 @@ impl GroupRoom {
             max_users: None,
             pseudonyms_allowed: false,
             persistent_room: false,
-            discoverable: false,
-            policy_component_ids: policy.to_vec(),
+            discoverable: self.template.is_open(),
+            policy_component_ids: policy,
         };
-        vec![
+        let mut dictionary = vec![
             list(ComponentId::APP_COMPONENTS, &required),
             list(ComponentId::SAFE_AAD, &[ComponentId::FRANK_AAD]),
             (ComponentId::FRANKING_AGENT.0, self.franking_agent.to_bytes()),
             (ComponentId::PARTICIPANT_LIST.0, participants.to_bytes()),
             (ComponentId::ROOM_METADATA.0, metadata.to_bytes()),
-            (ComponentId::ROLES_LIST.0, RoleData { roles: roles() }.to_bytes()),
+            (ComponentId::ROLES_LIST.0, roles.to_bytes()),
             (ComponentId::PREAUTH_LIST.0, self.preauth().to_bytes()),
             (ComponentId::BASE_ROOM_POLICY.0, base.to_bytes()),
-        ]
+        ];
+        dictionary.extend(features.entries());
+        dictionary.sort_by_key(|(component, _)| *component);
+        dictionary
     }
 
     /// The hub, and nobody else, acts in a role of its own: it removes the clients of people who left.
@@ -99,7 +112,7 @@ impl GroupRoom {
 }
 
 /// What a reader may do.
-const READER: &[CapabilityType] = &[
+pub(super) const READER: &[CapabilityType] = &[
     CapabilityType::CAN_REMOVE_SELF,
     CapabilityType::CAN_ADD_OWN_CLIENT,
     CapabilityType::CAN_REMOVE_OWN_CLIENT,
@@ -138,11 +151,15 @@ const OWNS: &[CapabilityType] = &[
     CapabilityType::CAN_CHANGE_ROOM_MEMBERSHIP_STYLE,
     CapabilityType::CAN_CHANGE_ROLE_DEFINITIONS,
     CapabilityType::CAN_CHANGE_PREAUTHORIZED_USER_LIST,
+    CapabilityType::CAN_CHANGE_OTHER_POLICY_ATTRIBUTE,
+    CapabilityType::CAN_CHANGE_MLS_OPERATIONAL_POLICIES,
 ];
 
-fn roles() -> Vec<Role> {
-    let member = [&[CapabilityType::CAN_REMOVE_SELF], DIRECT_CAPABILITIES].concat();
-    let admin = [member.as_slice(), ADMINISTERS].concat();
+fn roles(template: Template) -> Vec<Role> {
+    let leaves = CapabilityType::CAN_REMOVE_SELF;
+    let member: BTreeSet<CapabilityType> = template.member().iter().copied().chain([leaves]).collect();
+    let member: Vec<CapabilityType> = member.into_iter().collect();
+    let admin = [&[leaves], DIRECT_CAPABILITIES, ADMINISTERS].concat();
     let owner = [admin.as_slice(), OWNS].concat();
     let admin_changes: &[(u32, &[u32])] = &[
         (0, &[READ_ONLY, MEMBER]),
@@ -167,14 +184,20 @@ fn roles() -> Vec<Role> {
     let mut owner = role(OWNER, "owner", &owner, owner_changes);
     // The last owner can neither leave nor be moved.
     owner.minimum_participants_constraint = 1;
-    vec![
+    let mut roles = vec![
         banned,
         role(READ_ONLY, "read-only", READER, &[(READ_ONLY, &[0])]),
         role(MEMBER, "member", &member, &[(MEMBER, &[0])]),
         role(ADMIN, "admin", &admin, admin_changes),
         owner,
         hub(),
-    ]
+    ];
+    if template.is_open() {
+        // draft-ietf-mimi-room-policy-03 §8.1.1: "any user who is not already in the participant list can add itself".
+        let open = &[CapabilityType::CAN_OPEN_JOIN];
+        roles.insert(0, role(0, "anybody", open, &[(0, &[MEMBER])]));
+    }
+    roles
 }
 
 /// The role of the hub, which nobody on the list can have.

@@ -17,6 +17,7 @@ mod change;
 mod commit;
 mod limits;
 mod rules;
+mod set;
 #[cfg(test)]
 mod tests;
 
@@ -34,6 +35,8 @@ pub use ask::Action;
 pub(crate) use ask::may;
 pub(crate) use commit::{Departures, check_commit, check_proposals, committer, is_taken_alone, newest};
 pub(crate) use rules::{check_new, may_come_in};
+pub use set::Wanted;
+pub(crate) use set::operations;
 
 /// The object identifier of a certificate's subjectAltName, 2.5.29.17, as a claim of draft-ietf-mimi-room-policy-03 §4
 /// names it.

@@ -1,10 +1,12 @@
-use sabir_wire::codec::{Decode, DecodeError};
+use sabir_wire::codec::{Decode, DecodeError, Encode};
 use sabir_wire::components::{ParticipantListData, RoomMetaData, UserRolePair};
 use sabir_wire::mls::ComponentId;
 use sabir_wire::policy::{BaseRoomPolicy, PreAuthData, Role, RoleData};
 use sabir_wire::protocol::FrankingAgentData;
 use sabir_wire::uri::{Domain, UserUri};
 use thiserror::Error;
+
+use super::Features;
 
 /// A room's state as the GroupContext's dictionary holds it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +23,8 @@ pub struct RoomState {
     pub metadata: RoomMetaData,
     /// Whose signature is on franks, where the room has them.
     pub franking_agent: Option<FrankingAgentData>,
+    /// What it says about single features.
+    pub features: Features,
 }
 
 /// What kind of room it is.
@@ -63,7 +67,23 @@ impl RoomState {
             base: required(&component, ComponentId::BASE_ROOM_POLICY)?,
             metadata: required(&component, ComponentId::ROOM_METADATA)?,
             franking_agent: optional(&component, ComponentId::FRANKING_AGENT)?,
+            features: Features::read(&component).map_err(|(component, source)| StateError::Malformed {
+                component: component.0,
+                source,
+            })?,
         })
+    }
+
+    /// The data of a component that is a policy of the room; `None` too where it has none.
+    #[must_use]
+    pub fn data(&self, component: ComponentId) -> Option<Vec<u8>> {
+        match component {
+            ComponentId::ROLES_LIST => Some(self.roles.to_bytes()),
+            ComponentId::PREAUTH_LIST if self.preauth == PreAuthData::default() => None,
+            ComponentId::PREAUTH_LIST => Some(self.preauth.to_bytes()),
+            ComponentId::BASE_ROOM_POLICY => Some(self.base.to_bytes()),
+            other => self.features.data(other),
+        }
     }
 
     /// The participant list's entry of a user.

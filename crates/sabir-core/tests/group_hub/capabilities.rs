@@ -11,8 +11,8 @@ use sabir_wire::policy::{
 };
 use sabir_wire::protocol::{GroupInfoOutcome, SubmitMessageResponse};
 
-use super::accepted;
 use super::group_support::{List, Scene};
+use super::{accepted, features};
 
 /// A room's policy as it is made.
 struct Policy {
@@ -275,6 +275,20 @@ fn rows() -> Vec<Row> {
                 ..scene.hub.state().base.clone()
             };
             component(scene, ComponentId::BASE_ROOM_POLICY, base.to_bytes())
+        }),
+        plain(C::CAN_CHANGE_OTHER_POLICY_ATTRIBUTE, |scene| {
+            tries(scene, features::plan(scene, features::expiring(60)))
+        }),
+        plain(C::CAN_CHANGE_MLS_OPERATIONAL_POLICIES, |scene| {
+            tries(scene, features::plan(scene, features::operational(true)))
+        }),
+        plain(C::CAN_CREATE_JOIN_CODE, |scene| {
+            features::makes_links(scene);
+            tries(scene, features::links(&[], &[2]))
+        }),
+        plain(C::CAN_DELETE_JOIN_CODE, |scene| {
+            features::makes_links(scene);
+            tries(scene, features::links(&[0], &[]))
         }),
         plain(C::CAN_SEND_MESSAGE, |scene| {
             let (answer, _) = scene.says("bob");

@@ -13,10 +13,13 @@
 
 mod capabilities;
 mod departures;
+mod features;
 #[path = "../group_support/mod.rs"]
 mod group_support;
 mod limits;
 mod requests;
+#[path = "../../../sabir-mls/tests/world/rogue.rs"]
+mod rogue;
 #[path = "../../../sabir-mls/tests/world/mod.rs"]
 mod world;
 

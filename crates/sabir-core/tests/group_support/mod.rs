@@ -121,6 +121,7 @@ impl Scene {
         let template = GroupRoom {
             room: room_uri(),
             name: "friends".to_owned(),
+            template: sabir_core::room::Template::default(),
             owner: members["alice"].user.clone(),
             franking_agent: FrankingAgentData {
                 franking_signature_key: SignaturePublicKey(identity.signing_key.public().to_vec()),
@@ -299,8 +300,13 @@ impl Scene {
             .remove(0);
         let mut rows = Rows::new();
         made.private.apply_to(&mut rows);
-        PACKAGES.with(|packages| packages.borrow_mut().insert(made.reference.clone(), rows));
-        let package = key_package::verify(&made.bytes, &self.world.anchors, self.world.now).unwrap();
+        self.take_package(&made.bytes, rows)
+    }
+
+    /// A key package of somebody's, with its private half, as the hub handed it out.
+    pub fn take_package(&mut self, bytes: &[u8], rows: Rows) -> key_package::VerifiedKeyPackage {
+        let package = key_package::verify(bytes, &self.world.anchors, self.world.now).unwrap();
+        PACKAGES.with(|packages| packages.borrow_mut().insert(package.reference.clone(), rows));
         let owner = package.client.client().clone();
         let route = if *owner.authority() == self.identity.domain {
             Route::Device(owner)

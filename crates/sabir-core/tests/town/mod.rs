@@ -296,6 +296,7 @@ impl Town {
         let new = NewGroupRoom {
             room: self.room.clone(),
             name: name.to_owned(),
+            template: sabir_core::room::Template::default(),
             hub: self.agent(),
         };
         let client = self.clients.get_mut(who).unwrap();

@@ -74,6 +74,7 @@ impl Member {
         let new = NewGroupRoom {
             room: room.clone(),
             name: "load".to_owned(),
+            template: sabir_core::room::Template::default(),
             hub: client.hub().await?,
         };
         let mut rng = sabir_client::random::stream().map_err(wrong)?;

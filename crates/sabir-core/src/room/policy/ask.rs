@@ -8,7 +8,7 @@ use sabir_wire::policy::CapabilityType;
 use sabir_wire::uri::UserUri;
 
 use super::change::{Asked, Changes};
-use super::{By, Refusal, View, rules};
+use super::{By, Refusal, View, Wanted, operations, rules};
 use crate::room::{BANNED, RoomState, allows};
 
 /// What a person wants to do in a room.
@@ -30,6 +30,8 @@ pub enum Action<'a> {
     Leave,
     /// Give the room another name.
     Rename(&'a str),
+    /// Give the room other policies.
+    SetPolicy(&'a [Wanted]),
     /// Send a message.
     SendMessage,
     /// Add an own client.
@@ -102,6 +104,11 @@ pub(crate) fn may(view: View<'_>, user: &UserUri, action: Action<'_>) -> Result<
             name.clone_into(&mut metadata.room_name);
             let operation = AppDataOperation::Update(metadata.to_bytes());
             asked.app_data.push((by, ComponentId::ROOM_METADATA, operation));
+        }
+        Action::SetPolicy(wanted) => {
+            for (component, operation) in operations(state, wanted) {
+                asked.app_data.push((by.clone(), component, operation));
+            }
         }
     }
     rules::check(view, &Changes::of(state, asked)?)

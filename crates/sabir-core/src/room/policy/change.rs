@@ -10,7 +10,7 @@ use sabir_wire::policy::PreAuthData;
 use sabir_wire::uri::UserUri;
 
 use super::{By, Refusal};
-use crate::room::{RoomState, apply_updates};
+use crate::room::{Features, RoomState, apply_updates};
 
 /// Somebody's place on the list changes. Role 0 stands for not being on it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -132,6 +132,14 @@ fn take(next: &mut RoomState, component: ComponentId, operation: &AppDataOperati
         (ComponentId::BASE_ROOM_POLICY, AppDataOperation::Update(bytes)) => next.base = read(bytes)?,
         (ComponentId::PREAUTH_LIST, AppDataOperation::Update(bytes)) => next.preauth = read(bytes)?,
         (ComponentId::PREAUTH_LIST, AppDataOperation::Remove) => next.preauth = PreAuthData::default(),
+        (component, operation) if Features::COMPONENTS.contains(&component) => {
+            let update = match operation {
+                AppDataOperation::Update(bytes) => Some(bytes.as_slice()),
+                AppDataOperation::Remove => None,
+            };
+            let taken = next.features.take(component, update);
+            taken.map_err(|error| Refusal::Invalid(error.to_string()))?;
+        }
         (_, AppDataOperation::Update(_)) => {
             return Err(Refusal::Invalid("this component does not change".to_owned()));
         }

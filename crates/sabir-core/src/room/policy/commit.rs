@@ -66,6 +66,13 @@ pub(crate) fn check_commit(view: View<'_>, facts: &CommitFacts) -> Result<Allowe
         return Err(Refusal::Denied("clients are added by the committer alone"));
     }
     check_changed(view, facts, &committer)?;
+    if facts.unannounced {
+        // draft-ietf-mls-extensions §4.7: an update of a component that is not known is invalid, so that member would
+        // refuse the commit which the others take.
+        return Err(Refusal::Denied(
+            "a member does not understand a component that would come",
+        ));
+    }
     check_clients_once(view, facts)?;
     rules::check(view, &changes)?;
     Ok(Allowed {

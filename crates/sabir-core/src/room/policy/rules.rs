@@ -1,13 +1,15 @@
 //! Each change against the capabilities of who asks for it (draft-ietf-mimi-room-policy-03 §8.1, §8.2, §8.6).
 
+use std::collections::BTreeSet;
+
 use sabir_wire::components::RoomMetaData;
 use sabir_wire::mls::ComponentId;
-use sabir_wire::policy::{CapabilityType, Role};
+use sabir_wire::policy::{BaseRoomPolicy, CapabilityType, Role};
 use sabir_wire::uri::UserUri;
 
 use super::change::{Changes, Move};
 use super::{By, Refusal, View, acting_role, authorises, limits, preauthorised_role};
-use crate::room::{BANNED, RoomKind, check_roles};
+use crate::room::{BANNED, Features, RoomKind, check_features, check_roles};
 
 /// Decides about changes as one action.
 pub(super) fn check(view: View<'_>, changes: &Changes) -> Result<(), Refusal> {
@@ -184,6 +186,11 @@ fn check_joiner(view: View<'_>, changes: &Changes, user: &UserUri) -> Result<(),
     if view.departed.contains(user) {
         return denied("the joiner has left the room");
     }
+    // draft-ietf-mimi-room-policy-03 §7: `external_commit_allowed`.
+    let operational = view.state.features.operational.as_ref();
+    if operational.is_some_and(|policy| !policy.external_commit_allowed) {
+        return denied("this room takes no external commits");
+    }
     if changes.next.participant(user).is_none() {
         return denied("the joiner is no participant");
     }
@@ -230,9 +237,60 @@ fn check_component(
             }
             require(role, CapabilityType::CAN_CHANGE_PREAUTHORIZED_USER_LIST)
         }
+        // Whoever changes which components there are keeps the list of them in the base policy.
+        ComponentId::BASE_ROOM_POLICY if lists_alone(view, changes) => Ok(()),
         ComponentId::BASE_ROOM_POLICY => require(role, CapabilityType::CAN_CHANGE_ROOM_MEMBERSHIP_STYLE),
+        // draft-ietf-mimi-room-policy-03 §8.7 names the two capabilities that follow and reserves them; the registry
+        // has their numbers. No other could be meant for these components.
+        ComponentId::MLS_OPERATIONAL_POLICY => {
+            require(role, CapabilityType::CAN_CHANGE_MLS_OPERATIONAL_POLICIES)
+        }
+        ComponentId::JOIN_LINKS => check_links(role, view, changes),
+        other if Features::COMPONENTS.contains(&other) => {
+            require(role, CapabilityType::CAN_CHANGE_OTHER_POLICY_ATTRIBUTE)
+        }
         _ => Err(Refusal::Invalid("this component does not change".to_owned())),
     }
+}
+
+/// Whether the base policy changes in nothing but the components it names, and in those alone that come or go beside it.
+fn lists_alone(view: View<'_>, changes: &Changes) -> bool {
+    let (old, new) = (&view.state.base, &changes.next.base);
+    let relisted = BaseRoomPolicy {
+        policy_component_ids: new.policy_component_ids.clone(),
+        ..old.clone()
+    };
+    let mut differ = old
+        .policy_component_ids
+        .iter()
+        .filter(|component| !new.policy_component_ids.contains(component))
+        .chain(
+            new.policy_component_ids
+                .iter()
+                .filter(|component| !old.policy_component_ids.contains(component)),
+        );
+    relisted == *new
+        && differ.all(|component| Features::COMPONENTS.contains(component) && changes.changes(*component))
+}
+
+/// draft-ietf-mimi-room-policy-03 §8.7 reserves canCreateJoinCode and canDeleteJoinCode, which the registry numbers; the
+/// capability for other policies covers both.
+fn check_links(role: &Role, view: View<'_>, changes: &Changes) -> Result<(), Refusal> {
+    if role.has(CapabilityType::CAN_CHANGE_OTHER_POLICY_ATTRIBUTE) {
+        return Ok(());
+    }
+    let links = |state: &crate::room::RoomState| -> BTreeSet<Vec<u8>> {
+        let links = state.features.join_links.iter().flat_map(|links| &links.0);
+        links.map(|link| link.0.clone()).collect()
+    };
+    let (old, new) = (links(view.state), links(&changes.next));
+    if !new.is_subset(&old) {
+        require(role, CapabilityType::CAN_CREATE_JOIN_CODE)?;
+    }
+    if !old.is_subset(&new) {
+        require(role, CapabilityType::CAN_DELETE_JOIN_CODE)?;
+    }
+    Ok(())
 }
 
 fn require(role: &Role, capability: CapabilityType) -> Result<(), Refusal> {
@@ -282,6 +340,9 @@ fn check_metadata(role: &Role, old: &RoomMetaData, new: &RoomMetaData) -> Result
 fn check_next(changes: &Changes) -> Result<(), Refusal> {
     let next = &changes.next;
     check_roles(next).map_err(|error| Refusal::Invalid(error.to_string()))?;
+    if !changes.components.is_empty() {
+        check_features(next).map_err(|error| Refusal::Invalid(error.to_string()))?;
+    }
     if changes.changes(ComponentId::BASE_ROOM_POLICY) {
         supported(next)?;
     }
@@ -291,6 +352,7 @@ fn check_next(changes: &Changes) -> Result<(), Refusal> {
 /// Decides about the state of a new room, whose creator is there with its clients.
 pub(crate) fn check_new(view: View<'_>) -> Result<(), Refusal> {
     check_roles(view.state).map_err(|error| Refusal::Invalid(error.to_string()))?;
+    check_features(view.state).map_err(|error| Refusal::Invalid(error.to_string()))?;
     supported(view.state)?;
     limits::check_new(view)
 }

@@ -18,6 +18,7 @@ fn room() -> (RoomState, BTreeMap<u32, LeafClient>) {
     let template = GroupRoom {
         room: RoomUri::parse("mimi://a.example/r/abc").unwrap(),
         name: String::new(),
+        template: crate::room::Template::default(),
         owner: user("owner"),
         franking_agent: FrankingAgentData {
             franking_signature_key: SignaturePublicKey(vec![1; 32]),

@@ -121,6 +121,7 @@ impl Talker {
         let new = NewGroupRoom {
             room: room.clone(),
             name: name.to_owned(),
+            template: sabir_core::room::Template::default(),
             hub: FrankingAgentData {
                 franking_signature_key: hub.key,
                 credential: hub.credential,

@@ -97,6 +97,7 @@ impl Client {
                 let new = NewGroupRoom {
                     room: room.clone(),
                     name: text.to_owned(),
+                    template: sabir_core::room::Template::default(),
                     hub: agent(hub),
                 };
                 Conversation::create_group(cx, new, self.now(), &mut rng)?

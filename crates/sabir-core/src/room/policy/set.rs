@@ -1,0 +1,52 @@
+//! The changes that give a room other policies.
+
+use sabir_mls::app_data::AppDataOperation;
+use sabir_wire::codec::{Decode, Encode};
+use sabir_wire::mls::ComponentId;
+use sabir_wire::policy::BaseRoomPolicy;
+
+use crate::room::{Features, RoomState};
+
+/// A policy component and the data it is to have, or `None` where it is to go.
+pub type Wanted = (ComponentId, Option<Vec<u8>>);
+
+/// What has to be proposed, together, so that these components are as wanted; nothing where they are. The list of
+/// components in the base policy follows (draft-ietf-mimi-room-policy-03 §5).
+///
+/// Join links are not among them: they change by what is added and removed.
+pub(crate) fn operations(state: &RoomState, wanted: &[Wanted]) -> Vec<(ComponentId, AppDataOperation)> {
+    let mut operations = Vec::new();
+    let mut base = wanted
+        .iter()
+        .filter(|(component, _)| *component == ComponentId::BASE_ROOM_POLICY)
+        .find_map(|(_, data)| BaseRoomPolicy::from_bytes(data.as_deref()?).ok())
+        .unwrap_or_else(|| state.base.clone());
+    for (component, data) in wanted {
+        if *component == ComponentId::BASE_ROOM_POLICY || state.data(*component) == *data {
+            continue;
+        }
+        let listed = &mut base.policy_component_ids;
+        operations.push((
+            *component,
+            match data {
+                Some(data) => {
+                    if Features::COMPONENTS.contains(component) && !listed.contains(component) {
+                        listed.push(*component);
+                    }
+                    AppDataOperation::Update(data.clone())
+                }
+                None => {
+                    listed.retain(|it| it != component);
+                    AppDataOperation::Remove
+                }
+            },
+        ));
+    }
+    if base != state.base {
+        operations.push((
+            ComponentId::BASE_ROOM_POLICY,
+            AppDataOperation::Update(base.to_bytes()),
+        ));
+    }
+    operations
+}
