@@ -38,7 +38,7 @@ pub use listing::FileInfo;
 pub use name::sanitised;
 pub use record::{Direction, Transfer, TransferState};
 
-pub(crate) use listing::{compose, find, info, listing};
+pub(crate) use listing::{compose, find, info, is_shown, listing};
 pub(crate) use record::Record;
 
 use crate::account::now;
@@ -195,11 +195,14 @@ impl Files {
             .to_str()
             .ok_or_else(|| refused("the path is not UTF-8".to_owned()))?
             .to_owned();
-        self.0.records.check_address(to.to_owned()).await?;
+        self.0.records.check_address(to.to_owned(), None).await?;
         let looking = path.clone();
         let looked = tokio::task::spawn_blocking(move || source::look(&looking)).await;
         let looked = looked.map_err(|_| ClientError::Stopped)?;
         let looked = looked.map_err(|error| refused(format!("the file cannot be read: {error}")))?;
+        // Before anything is uploaded; where it lies is asked again when it does.
+        let facts = (looked.media_type.to_owned(), looked.stamp.size);
+        self.0.records.check_address(to.to_owned(), Some(facts)).await?;
         let same = |sending: &Sending| {
             sending.to == to
                 && sending.text == text

@@ -36,11 +36,15 @@ mod keeper;
 mod kill_tests;
 mod outgoing;
 mod permission;
+mod powers;
 mod receipts;
 mod received;
 mod rejoin;
 mod reporter;
 mod room_worker;
+mod rules;
+#[cfg(test)]
+mod rules_tests;
 mod subscription;
 #[cfg(test)]
 mod tests;

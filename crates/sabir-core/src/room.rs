@@ -1,6 +1,7 @@
 //! What a room's state means, the same for hub and client: the components of the GroupContext, the rules by which
 //! they change, and who may change them.
 
+mod assets;
 mod components;
 mod direct;
 mod features;
@@ -13,6 +14,7 @@ mod template;
 #[cfg(test)]
 mod tests;
 
+pub use assets::{FileFacts, FileRefusal, may_send_file};
 pub use components::RoomRules;
 pub use direct::{DIRECT_ROLE, DirectRoom};
 pub use features::{FeatureError, Features};

@@ -111,10 +111,15 @@ impl Uploaded<'_> {
     }
 }
 
+/// Whether a file of this type is shown in the conversation.
+pub(crate) fn is_shown(content_type: &str) -> bool {
+    media::is_picture(content_type)
+}
+
 /// A message with a file, and perhaps with words before it.
 pub(crate) fn compose(origin: Origin<'_>, text: Option<&str>, part: ExternalPart) -> MimiContent {
     // Pictures are shown in the conversation, everything else is fetched on demand (draft-ietf-mimi-content §5.9).
-    let disposition = if media::is_picture(&part.content_type) {
+    let disposition = if is_shown(&part.content_type) {
         Disposition::INLINE
     } else {
         Disposition::ATTACHMENT

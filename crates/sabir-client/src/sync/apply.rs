@@ -7,6 +7,7 @@ use sabir_wire::uri::UserUri;
 use super::ClientError;
 use super::changes::{self, Lines};
 use super::received::receive;
+use super::rules;
 use crate::account::now;
 use crate::store::{Change, Deed, Entry, Marks, RoomRecord, StoreError, Tx};
 use crate::types::{MessageState, RoomChange, RoomKind};
@@ -122,6 +123,15 @@ fn happened(
         ConversationEvent::Renamed { name, by, accepted } => {
             let whose = by.as_ref().map(ToString::to_string);
             lines.line(RoomChange::Renamed { name, by: whose }, by.as_ref(), accepted)?;
+        }
+        ConversationEvent::PolicyChanged {
+            component,
+            by,
+            accepted,
+        } => {
+            let whose = by.as_ref().map(ToString::to_string);
+            let rules = rules::change(engine.state(), component);
+            lines.line(RoomChange::Rules { rules, by: whose }, by.as_ref(), accepted)?;
         }
         ConversationEvent::Ready => {
             record.ready = true;

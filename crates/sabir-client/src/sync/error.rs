@@ -26,6 +26,9 @@ pub enum ClientError {
     /// The room has no such role; these it has.
     #[error("the room has no such role; its roles are {0}")]
     Role(String),
+    /// These rules cannot be a room's; the text says which and why.
+    #[error("{0}")]
+    Rules(String),
     /// The person may not change the room so; the text says what is missing.
     #[error("{0}")]
     Denied(String),

@@ -14,9 +14,9 @@ use tokio::time::sleep;
 use super::tests::{World, soon};
 use super::*;
 use crate::testing::FakeProvider;
-use crate::types::{Event, MessageState, NewRoom, RoomChange, Wish};
+use crate::types::{Event, MessageState, NewRoom, RoomChange, Template, Wish};
 
-async fn until<T>(client: &Client, mut look: impl AsyncFnMut(&Client) -> Option<T>) -> T {
+pub(super) async fn until<T>(client: &Client, mut look: impl AsyncFnMut(&Client) -> Option<T>) -> T {
     soon(async {
         loop {
             if let Some(found) = look(client).await {
@@ -28,7 +28,7 @@ async fn until<T>(client: &Client, mut look: impl AsyncFnMut(&Client) -> Option<
     .await
 }
 
-async fn done(client: &Client, asked: &[Outgoing]) {
+pub(super) async fn done(client: &Client, asked: &[Outgoing]) {
     for asked in asked {
         let id = asked.local_id;
         let end = until(client, async |client| {
@@ -40,7 +40,7 @@ async fn done(client: &Client, asked: &[Outgoing]) {
     }
 }
 
-async fn wish(client: &Client, room: &str, wish: Wish) {
+pub(super) async fn wish(client: &Client, room: &str, wish: Wish) {
     let asked = client.change_room(room, vec![wish]).await.unwrap();
     done(client, &asked).await;
 }
@@ -57,7 +57,7 @@ async fn roles(client: &Client, room: &str) -> Vec<(String, String)> {
     }
 }
 
-async fn sees_people(client: &Client, room: &str, people: &[(&str, &str)]) {
+pub(super) async fn sees_people(client: &Client, room: &str, people: &[(&str, &str)]) {
     until(client, async |client| {
         let now = roles(client, room).await;
         let now = now.iter().map(|(who, role)| (who.as_str(), role.as_str()));
@@ -66,7 +66,7 @@ async fn sees_people(client: &Client, room: &str, people: &[(&str, &str)]) {
     .await;
 }
 
-async fn changes(client: &Client, room: &str) -> Vec<String> {
+pub(super) async fn changes(client: &Client, room: &str) -> Vec<String> {
     let lines = client.timeline(room, None, 100).await.unwrap();
     let line = |line: Message| match line.marks.change {
         Some(change) => change.sentence(),
@@ -76,7 +76,7 @@ async fn changes(client: &Client, room: &str) -> Vec<String> {
 }
 
 /// Two providers that carry tunnels to each other.
-async fn two_providers(world: &World) -> (FakeProvider, FakeProvider) {
+pub(super) async fn two_providers(world: &World) -> (FakeProvider, FakeProvider) {
     let (a, b) = (
         world.provider("a.example").await,
         world.provider("b.example").await,
@@ -105,7 +105,10 @@ async fn a_group_is_made_changed_and_left() {
     let alice = world.person("alice", &a).await;
     let bob = world.person("bob", &b).await;
     let carol = world.person("carol", &a).await;
-    let NewRoom { room, asked } = alice.create_group("Walkers", vec![BOB.to_owned()]).await.unwrap();
+    let NewRoom { room, asked } = alice
+        .create_group("Walkers", Template::Private, vec![BOB.to_owned()])
+        .await
+        .unwrap();
     assert_eq!(
         (room.name.as_deref(), room.role.as_deref()),
         (Some("Walkers"), Some("owner"))
@@ -131,7 +134,10 @@ async fn a_group_is_made_changed_and_left() {
     assert!(refused.to_string().starts_with("the last owner stays owner"));
     assert!(matches!(alice.room("Nobody").await, Err(ClientError::NoRoom)));
     assert!(matches!(alice.room("x@").await, Err(ClientError::Address(_))));
-    let second = alice.create_group("Walkers", Vec::new()).await.unwrap();
+    let second = alice
+        .create_group("Walkers", Template::Private, Vec::new())
+        .await
+        .unwrap();
     assert!(matches!(
         alice.room("Walkers").await,
         Err(ClientError::Ambiguous(_))
@@ -230,7 +236,10 @@ async fn somebody_without_a_device_is_waited_for() {
     carol.shutdown().await;
     let left = provider.key_packages(&client);
     provider.use_up_key_packages(&client, left);
-    let made = alice.create_group("", vec![CAROL.to_owned()]).await.unwrap();
+    let made = alice
+        .create_group("", Template::Private, vec![CAROL.to_owned()])
+        .await
+        .unwrap();
     done(&alice, &made.asked).await;
     let id = made.room.room.as_str();
     let details = until(&alice, async |client| {
@@ -306,7 +315,10 @@ async fn a_change_is_one_line_and_one_event() {
     let world = World::new();
     let provider = world.provider("a.example").await;
     let alice = world.person("alice", &provider).await;
-    let made = alice.create_group("One", Vec::new()).await.unwrap();
+    let made = alice
+        .create_group("One", Template::Private, Vec::new())
+        .await
+        .unwrap();
     done(&alice, &made.asked).await;
     let id = made.room.room.as_str();
     let cursor = alice.cursor();
@@ -374,7 +386,11 @@ async fn a_room_with_people_of_a_provider_that_cannot_be_reached_is_entered_and_
         .await
         .unwrap();
     let carol = world.person("carol", &c).await;
-    let made = alice.create_group("Walkers", vec!["carol@c.example".to_owned(), BOB.to_owned()]);
+    let made = alice.create_group(
+        "Walkers",
+        Template::Private,
+        vec!["carol@c.example".to_owned(), BOB.to_owned()],
+    );
     done(&alice, &made.await.unwrap().asked).await;
     // Bob's provider carries no tunnel to Carol's.
     let (verified, blocked) = until(&bob, async |bob| doubts(bob).await).await;

@@ -3,16 +3,18 @@
 use sabir_core::conversation::{
     Conversation, ConversationContext, ConversationError, Intent, NewGroupRoom, WaitsFor,
 };
-use sabir_core::room::RoomState;
+use sabir_core::room::{RoomState, Template};
 use sabir_wire::uri::{RoomUri, UserUri};
 
 use super::apply::{absorb, engine_id, local_id, new_record};
 use super::keeper::{Keeper, Step, Work};
-use super::{Client, ClientError, changes, permission, view};
+use super::{Client, ClientError, changes, permission, powers, rules, view};
 use crate::account::now;
 use crate::random;
 use crate::store::{Change, RoomRecord, Tx};
-use crate::types::{Asked, AwaitedStep, MEMBER_ROLE, NewRoom, Outgoing, Person, RoomDetails, RoomKind, Wish};
+use crate::types::{
+    Asked, AwaitedStep, MEMBER_ROLE, NewRoom, Outgoing, Person, RoomDetails, RoomKind, Rules, Wish,
+};
 
 /// People named in one request.
 pub const MOST_WISHES: usize = 256;
@@ -32,10 +34,16 @@ impl Client {
     ///
     /// # Errors
     /// [`ClientError`]; nothing was written then.
-    pub async fn create_group(&self, name: &str, people: Vec<String>) -> Result<NewRoom, ClientError> {
+    pub async fn create_group(
+        &self,
+        name: &str,
+        template: Template,
+        people: Vec<String>,
+    ) -> Result<NewRoom, ClientError> {
         let name = name.to_owned();
         let keep = &self.0.keep;
-        keep.run(move |keeper| keeper.create_group(name, &people)).await?
+        keep.run(move |keeper| keeper.create_group(name, template, &people))
+            .await?
     }
 
     /// Asks for changes of a group, in this order. On return they are on disk; each is waited for by
@@ -86,7 +94,12 @@ impl Keeper {
         }
     }
 
-    fn create_group(&mut self, name: String, people: &[String]) -> Result<NewRoom, ClientError> {
+    fn create_group(
+        &mut self,
+        name: String,
+        template: Template,
+        people: &[String],
+    ) -> Result<NewRoom, ClientError> {
         check_count(people.len())?;
         let mut members: Vec<UserUri> = Vec::with_capacity(people.len());
         for person in people {
@@ -102,7 +115,7 @@ impl Keeper {
         let new = NewGroupRoom {
             room: room.clone(),
             name,
-            template: sabir_core::room::Template::default(),
+            template,
             hub: self.franking_agent(),
         };
         let cx = ConversationContext {
@@ -210,6 +223,8 @@ impl Keeper {
                 roles: permission::roles(state)
                     .map(|role| role.role_name.clone())
                     .collect(),
+                powers: powers::of(state),
+                rules: rules::sentences(state),
                 asked: asked.collect(),
                 epoch: step.engine.epoch(),
                 room,
@@ -236,6 +251,7 @@ impl Keeper {
             Wish::Remove { person } => Read::Whole(Intent::Remove { user: who(person)? }),
             Wish::Ban { person } => Read::Whole(Intent::Ban { user: who(person)? }),
             Wish::Rename { name } => Read::Whole(Intent::Rename { name: name.clone() }),
+            Wish::Rules { rules } => Read::Rules(rules.clone()),
             Wish::Leave => Read::Whole(Intent::Leave),
         })
     }
@@ -244,6 +260,7 @@ impl Keeper {
 /// A wish whose addresses were read; its role is the room's to tell.
 enum Read {
     Whole(Intent),
+    Rules(Rules),
     WithRole(UserUri, String, fn(UserUri, u32) -> Intent),
 }
 
@@ -251,6 +268,9 @@ impl Read {
     fn intent(self, state: &RoomState) -> Result<Intent, ClientError> {
         match self {
             Self::Whole(intent) => Ok(intent),
+            Self::Rules(wanted) => Ok(Intent::SetPolicy {
+                policies: rules::wanted(state, &wanted)?,
+            }),
             Self::WithRole(user, role, make) => Ok(make(user, role_index(state, &role)?)),
         }
     }
@@ -325,6 +345,9 @@ fn wish_of(state: &RoomState, intent: Intent) -> Wish {
             role: named(role),
         },
         Intent::Rename { name } => Wish::Rename { name },
+        Intent::SetPolicy { policies } => Wish::Rules {
+            rules: rules::told(policies),
+        },
         Intent::Leave => Wish::Leave,
     }
 }

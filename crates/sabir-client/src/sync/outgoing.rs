@@ -53,14 +53,14 @@ impl Keeper {
     }
 
     /// Refuses a recipient to whom nothing can be sent.
-    pub(super) fn check_recipient(&mut self, to: &str) -> Result<(), ClientError> {
+    pub(super) fn check_recipient(&mut self, to: &str) -> Result<Option<RoomUri>, ClientError> {
         match self.recipient(to)? {
-            Some(room) => match self.store.read(|tx| tx.room(room.as_str()))? {
+            Some(at) => match self.store.read(|tx| tx.room(at.as_str()))? {
                 Some(room) if room.closed => Err(ClientError::Closed("you are no longer in this room")),
-                Some(_) => Ok(()),
+                Some(_) => Ok(Some(at)),
                 None => Err(ClientError::NoRoom),
             },
-            None => Ok(()),
+            None => Ok(None),
         }
     }
 

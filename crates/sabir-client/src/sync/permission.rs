@@ -3,6 +3,7 @@
 
 use sabir_core::conversation::Intent;
 use sabir_core::room::{BANNED, RoomState};
+use sabir_wire::mls::ComponentId;
 use sabir_wire::policy::{CapabilityType, Role};
 use sabir_wire::uri::UserUri;
 
@@ -76,6 +77,15 @@ fn may(state: &RoomState, role: &Role, intent: &Intent) -> bool {
             role.has(CapabilityType::CAN_CHANGE_USER_ROLE) && moves(from(user), *to)
         }
         Intent::Rename { .. } => role.has(CapabilityType::CAN_CHANGE_ROOM_NAME),
+        Intent::SetPolicy { policies } => policies.iter().all(|(component, _)| {
+            role.has(match *component {
+                ComponentId::ROLES_LIST => CapabilityType::CAN_CHANGE_ROLE_DEFINITIONS,
+                ComponentId::PREAUTH_LIST => CapabilityType::CAN_CHANGE_PREAUTHORIZED_USER_LIST,
+                ComponentId::BASE_ROOM_POLICY => CapabilityType::CAN_CHANGE_ROOM_MEMBERSHIP_STYLE,
+                ComponentId::MLS_OPERATIONAL_POLICY => CapabilityType::CAN_CHANGE_MLS_OPERATIONAL_POLICIES,
+                _ => CapabilityType::CAN_CHANGE_OTHER_POLICY_ATTRIBUTE,
+            })
+        }),
         Intent::Leave => role.has(CapabilityType::CAN_REMOVE_SELF),
     }
 }
@@ -94,6 +104,7 @@ fn wording(state: &RoomState, intent: &Intent) -> String {
         Intent::Unban { .. } => "unban people".to_owned(),
         Intent::SetRole { user, role } => format!("make {} {}", whom(user), named(*role)),
         Intent::Rename { .. } => "rename the room".to_owned(),
+        Intent::SetPolicy { .. } => "change these rules".to_owned(),
         Intent::Leave => "leave".to_owned(),
     }
 }

@@ -10,13 +10,9 @@
 //!   a room of more than [`MOST_PEOPLE`] nothing is reported: each message would cost as many reports as there are
 //!   people.
 
-use sabir_core::conversation::Conversation;
 use sabir_core::timeline::{Act, permit};
-use sabir_mls::group::Group;
-use sabir_wire::codec::Decode as _;
 use sabir_wire::content::{Disposition, MessageId, MimiContent, NestedPart};
-use sabir_wire::mls::ComponentId;
-use sabir_wire::policy::{Optionality, StatusNotificationPolicy};
+use sabir_wire::policy::Optionality;
 use sabir_wire::status::{MIMI_MESSAGE_STATUS, MessageStatus, MessageStatusReport};
 use sabir_wire::uri::{RoomUri, UserUri};
 
@@ -252,7 +248,7 @@ fn report(
 /// Whether something is reported in this room.
 fn wanted(step: &mut Step<'_, '_>, about: About, setting: bool) -> Result<bool, ClientError> {
     let people = step.engine.state().participants.participants.len();
-    let policy = policy(step)?.map(|policy| match about {
+    let policy = step.engine.state().features.status.map(|policy| match about {
         About::Delivery => policy.delivery_notifications,
         About::Reading => policy.read_receipts,
     });
@@ -265,35 +261,6 @@ fn decide(policy: Option<Optionality>, setting: bool, people: usize) -> bool {
         Some(Optionality::Required) => true,
         Some(Optionality::Optional) | None => setting && people <= MOST_PEOPLE,
     }
-}
-
-/// The room's policy on reports, where it has one. One that cannot be read forbids them.
-fn policy(step: &mut Step<'_, '_>) -> Result<Option<StatusNotificationPolicy>, ClientError> {
-    const ID: ComponentId = ComponentId::STATUS_NOTIFICATION_POLICY;
-    if !step.engine.state().base.policy_component_ids.contains(&ID) {
-        return Ok(None);
-    }
-    let data = component(step.tx, step.engine, ID, step.rng)?;
-    let forbidden = StatusNotificationPolicy {
-        delivery_notifications: Optionality::Forbidden,
-        read_receipts: Optionality::Forbidden,
-    };
-    let policy = data.and_then(|data| StatusNotificationPolicy::from_bytes(&data).ok());
-    Ok(Some(policy.unwrap_or(forbidden)))
-}
-
-/// A component that the room's engine does not read, from the group's own rows.
-fn component(
-    tx: &Tx<'_>,
-    engine: &Conversation,
-    id: ComponentId,
-    rng: &mut dyn rand_core::CryptoRng,
-) -> Result<Option<Vec<u8>>, ClientError> {
-    let internal = |error: &dyn std::fmt::Display| ClientError::Internal(error.to_string());
-    let rows = sabir_core::mls_rows(&tx.rows(engine.room().as_str())?);
-    let group = sabir_core::hub::group_uri(engine.room()).map_err(|error| internal(&error))?;
-    let group = Group::load(rows, group.as_str().as_bytes(), rng).map_err(|error| internal(&error))?;
-    Ok(group.component(id))
 }
 
 #[cfg(test)]

@@ -1,12 +1,14 @@
 //! What the module `files` asks of the keeper: its records, files of messages, and messages with files.
 
+use sabir_core::room::{FileFacts, RoomState, may_send_file};
 use sabir_mls::rows::RowChanges;
 use sabir_wire::content::ExternalPart;
+use sabir_wire::uri::{RoomUri, UserUri};
 
 use super::ClientError;
 use super::keeper::{Keep, Keeper};
 use super::outgoing::queue;
-use crate::files::{FileInfo, Record, compose, find, info};
+use crate::files::{FileInfo, Record, compose, find, info, is_shown};
 use crate::store::{Marks, StoreError, Tx};
 
 /// Where records are kept among the rows of engines. No room has this name.
@@ -52,9 +54,22 @@ impl Records {
         Ok(())
     }
 
-    /// Checks that something can be sent there, as far as that can be told before.
-    pub(crate) async fn check_address(&self, to: String) -> Result<(), ClientError> {
-        self.0.run(move |keeper| keeper.check_recipient(&to)).await?
+    /// Checks that something can be sent there, as far as that can be told before: anything, or a file of this media
+    /// type and size.
+    pub(crate) async fn check_address(
+        &self,
+        to: String,
+        file: Option<(String, u64)>,
+    ) -> Result<(), ClientError> {
+        self.0
+            .run(move |keeper| {
+                let room = keeper.check_recipient(&to)?;
+                let (Some(room), Some((content_type, size))) = (room, file) else {
+                    return Ok(());
+                };
+                keeper.check_file(&room, &content_type, size)
+            })
+            .await?
     }
 
     /// Queues the message of a finished upload and writes its record in one transaction; says the message's local id.
@@ -81,7 +96,35 @@ impl Records {
     }
 }
 
+/// Whether the room takes this file of this person.
+fn allowed(
+    state: &RoomState,
+    me: &UserUri,
+    (content_type, size): (&str, u64),
+    url: Option<&str>,
+) -> Result<(), ClientError> {
+    let host = url.map(|url| {
+        let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+        let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        host.split(':').next().unwrap_or_default()
+    });
+    let file = FileFacts {
+        content_type,
+        size,
+        shown: is_shown(content_type),
+        host,
+    };
+    may_send_file(state, me, file).map_err(|refusal| ClientError::Denied(refusal.to_string()))
+}
+
 impl Keeper {
+    fn check_file(&mut self, room: &RoomUri, content_type: &str, size: u64) -> Result<(), ClientError> {
+        let me = self.me.clone();
+        self.step(room, "look at file", |step| {
+            allowed(step.engine.state(), &me, (content_type, size), None)
+        })
+    }
+
     fn send_file(
         &mut self,
         message: &FileMessage,
@@ -97,6 +140,9 @@ impl Keeper {
                 files,
                 ..Marks::default()
             };
+            let part = &message.part;
+            let facts = (part.content_type.as_str(), part.size);
+            allowed(step.engine.state(), &me, facts, Some(&part.url))?;
             let local_id = queue(step, &me, &shown, marks, |origin| {
                 compose(origin, text, message.part.clone())
             })?;

@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Outgoing, Room};
+use super::{Outgoing, RolePowers, Room, Rules};
 
 /// The role that somebody who is added has unless another is named.
 pub const MEMBER_ROLE: &str = "member";
@@ -68,6 +68,13 @@ pub enum RoomChange {
         /// By whom, where that is known.
         by: Option<String>,
     },
+    /// The room has other rules.
+    Rules {
+        /// What they say now, a sentence each without its full stop.
+        rules: Vec<String>,
+        /// By whom, where that is known.
+        by: Option<String>,
+    },
     /// This device lost the thread of the room and came back, or came in by itself.
     Returned {
         /// Whether messages of the time in between may be missing here.
@@ -115,6 +122,7 @@ impl RoomChange {
                 name: called,
                 by: other(by),
             },
+            Self::Rules { rules, by } => Self::Rules { rules, by: other(by) },
             Self::Returned { lost } => Self::Returned { lost },
             Self::DeviceOut { by } => Self::DeviceOut { by: other(by) },
         }
@@ -147,6 +155,11 @@ impl RoomChange {
                 };
                 format!("{} {what}", by.as_deref().unwrap_or("somebody"))
             }
+            Self::Rules { rules, by } => format!(
+                "{} changed the rules: {}",
+                by.as_deref().unwrap_or("somebody"),
+                rules.join("; ")
+            ),
             Self::Returned { lost: true } => {
                 "this device lost the thread of the room and came back; messages in between may be missing here"
                     .to_owned()
@@ -197,6 +210,11 @@ pub enum Wish {
     Rename {
         /// The new name; may be empty.
         name: String,
+    },
+    /// Give the room other rules.
+    Rules {
+        /// Which.
+        rules: Rules,
     },
     /// Leave, with all one's devices.
     Leave,
@@ -263,6 +281,10 @@ pub struct RoomDetails {
     pub people: Vec<Person>,
     /// Roles that the room has, by name, from the least to the most powerful.
     pub roles: Vec<String>,
+    /// What each role may do, in the same order; first what anybody may who is not on the list, where that is anything.
+    pub powers: Vec<RolePowers>,
+    /// What the room's policies say, a sentence each without its full stop.
+    pub rules: Vec<String>,
     /// What was wanted from here and is not done yet, in order.
     pub asked: Vec<Asked>,
     /// How often the room's keys changed.

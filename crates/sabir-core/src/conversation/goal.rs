@@ -8,6 +8,7 @@ use sabir_mls::identity::ClientCredential;
 use sabir_wire::codec::{Decode, Encode};
 use sabir_wire::components::{ParticipantListUpdate, UserRolePair, UserindexRolePair};
 use sabir_wire::mls::ComponentId;
+use sabir_wire::policy::BaseRoomPolicy;
 use sabir_wire::uri::UserUri;
 
 use super::intent::{MAX_NAME, MAX_POLICIES};
@@ -67,6 +68,13 @@ impl Conversation {
             let different: BTreeSet<_> = policies.iter().map(|(component, _)| component).collect();
             if different.len() != policies.len() || policies.len() > MAX_POLICIES as usize {
                 return Err("a policy is named twice, or too many are".to_owned());
+            }
+            let base = policies
+                .iter()
+                .find(|(component, _)| *component == ComponentId::BASE_ROOM_POLICY);
+            if let Some((_, data)) = base {
+                let data = data.as_deref().ok_or("the base policy belongs to every room")?;
+                BaseRoomPolicy::from_bytes(data).map_err(|error| error.to_string())?;
             }
         }
         match self.goal(cx, intent) {

@@ -13,7 +13,7 @@ use crate::rpc::code::Code;
 use crate::rpc::files::{FILE_SAVE, FILE_SEND, FILE_STATUS, FileStatus};
 use crate::rpc::message::Failure;
 use crate::rpc::methods::{self, *};
-use crate::rpc::rooms::{RoomName, RoomRename};
+use crate::rpc::rooms::{RoomName, RoomRename, RoomRules};
 
 /// What the connection has to do.
 pub(crate) enum Next {
@@ -176,6 +176,10 @@ async fn carry_out(agent: &Agent, method: &str, params: Map<String, Value>) -> R
         ROOM_RENAME => {
             let RoomRename { room, name } = read(params)?;
             result(owner.change_room(&room, vec![Wish::Rename { name }]).await)
+        }
+        ROOM_RULES => {
+            let RoomRules { room, rules } = read(params)?;
+            result(owner.change_room(&room, vec![Wish::Rules { rules }]).await)
         }
         ROOM_LEAVE => {
             let RoomName { room } = read(params)?;

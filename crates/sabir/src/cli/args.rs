@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use sabir_client::types::Choice;
 
 /// Talk to people at other providers, end-to-end encrypted.
 #[derive(Debug, Parser)]
@@ -74,6 +75,9 @@ pub(super) enum RoomCommand {
         /// What it is called
         #[arg(value_name = "NAME")]
         name: String,
+        /// How it begins: private, public or announcement (see: sabir room template)
+        #[arg(long, value_name = "TEMPLATE", default_value = "private")]
+        template: String,
         /// Whom to add: bob@b.example
         #[arg(value_name = "ADDRESS")]
         people: Vec<String>,
@@ -155,6 +159,11 @@ pub(super) enum RoomCommand {
         #[command(flatten)]
         wait: Wait,
     },
+    /// Show a group's rules, or give it others
+    #[command(after_help = POLICY_EXAMPLES)]
+    Policy(PolicyArgs),
+    /// Show what kinds of groups there are
+    Template,
     /// Leave a group; what was said stays readable here
     Leave {
         /// Which: its name, or its identifier
@@ -175,6 +184,56 @@ pub(super) enum RoomCommand {
         #[arg(value_name = "ROOM-or-ADDRESS")]
         room: String,
     },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct PolicyArgs {
+    /// Which: its name, or its identifier
+    #[arg(value_name = "ROOM")]
+    pub(super) room: String,
+    /// Whether senders are told what was read: optional, required or forbidden
+    #[arg(long, value_name = "CHOICE", value_parser = choice)]
+    pub(super) receipts: Option<Choice>,
+    /// Whether senders are told what arrived: optional, required or forbidden
+    #[arg(long, value_name = "CHOICE", value_parser = choice)]
+    pub(super) delivery: Option<Choice>,
+    /// Most people; 0 for no limit
+    #[arg(long, value_name = "N")]
+    pub(super) max_people: Option<u32>,
+    /// Most devices; 0 for no limit
+    #[arg(long, value_name = "N")]
+    pub(super) max_devices: Option<u32>,
+    /// Whether a person may have several devices in the room: yes or no
+    #[arg(long, value_name = "yes|no", value_parser = yes_or_no)]
+    pub(super) several_devices: Option<bool>,
+    /// A whole policy component by its registered name, with --data or --remove
+    #[arg(long, value_name = "NAME")]
+    pub(super) component: Option<String>,
+    /// The component's data, as the draft encodes it
+    #[arg(long, value_name = "FILE", requires = "component", conflicts_with = "remove")]
+    pub(super) data: Option<PathBuf>,
+    /// Take the component away
+    #[arg(long, requires = "component")]
+    pub(super) remove: bool,
+    #[command(flatten)]
+    pub(super) wait: Wait,
+}
+
+fn choice(text: &str) -> Result<Choice, String> {
+    match text {
+        "optional" => Ok(Choice::Optional),
+        "required" => Ok(Choice::Required),
+        "forbidden" => Ok(Choice::Forbidden),
+        _ => Err("it is optional, required or forbidden".to_owned()),
+    }
+}
+
+fn yes_or_no(text: &str) -> Result<bool, String> {
+    match text {
+        "yes" => Ok(true),
+        "no" => Ok(false),
+        _ => Err("it is yes or no".to_owned()),
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -503,12 +562,23 @@ Commands return when the room's provider has accepted the change; with --queue o
 
 Examples:
   sabir room create Hikers bob@b.example carol@c.example
+  sabir room create News --template announcement bob@b.example
   sabir room add Hikers dave@b.example
   sabir room role Hikers bob@b.example admin
   sabir room rename Hikers 'Night hikers'
   sabir room remove Hikers carol@c.example
   sabir room show Hikers
   sabir room leave Hikers";
+
+const POLICY_EXAMPLES: &str = "\
+Without options it shows the rules. What is not named stays as it is.
+
+Examples:
+  sabir room policy Hikers
+  sabir room policy Hikers --receipts forbidden
+  sabir room policy Hikers --max-people 30 --several-devices no
+  sabir room policy Hikers --component asset_policy --data assets.bin
+  sabir room policy Hikers --component asset_policy --remove";
 
 const LOG_EXAMPLES: &str = "\
 Examples:

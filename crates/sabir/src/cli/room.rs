@@ -1,13 +1,17 @@
 //! `sabir room`: groups are made, changed and shown.
 
+use std::io::Read as _;
 use std::path::Path;
 use std::time::Duration;
 
-use sabir_client::types::{MessageState, NewRoom, Outgoing, Person, Room, RoomDetails, Wish};
+use data_encoding::BASE64;
+use sabir_client::types::{
+    MessageState, NewRoom, Outgoing, Person, Room, RoomDetails, Rules, Template, Wish,
+};
 use serde::Serialize;
 use serde_json::json;
 
-use super::args::{RoomCommand, Wait};
+use super::args::{PolicyArgs, RoomCommand, Wait};
 use super::asks::Asks;
 use super::failure::{Exit, Failure};
 use super::out::Out;
@@ -16,18 +20,33 @@ use super::{address, history};
 use crate::address::{self as whom, To};
 use crate::rpc::code::Code;
 use crate::rpc::methods::{
-    ROOM_ADD, ROOM_BAN, ROOM_CREATE, ROOM_LEAVE, ROOM_REMOVE, ROOM_RENAME, ROOM_RESUME, ROOM_ROLE, ROOM_SHOW,
-    ROOM_UNBAN,
+    ROOM_ADD, ROOM_BAN, ROOM_CREATE, ROOM_LEAVE, ROOM_REMOVE, ROOM_RENAME, ROOM_RESUME, ROOM_ROLE,
+    ROOM_RULES, ROOM_SHOW, ROOM_UNBAN,
 };
-use crate::rpc::rooms::{RoomAsked, RoomCreate, RoomName, RoomPeople, RoomRename, RoomRole};
+use crate::rpc::rooms::{RoomAsked, RoomCreate, RoomName, RoomPeople, RoomRename, RoomRole, RoomRules};
 use crate::terminal;
+
+/// Bytes of a file that are read as a policy's data; no policy may have so many.
+const MAX_DATA: u64 = 1 << 20;
 
 pub(super) async fn run(path: &Path, command: RoomCommand, out: &Out) -> Result<(), Failure> {
     match command {
-        RoomCommand::Create { name, people, wait } => {
+        RoomCommand::Create {
+            name,
+            template,
+            people,
+            wait,
+        } => {
             let people = persons(&people)?;
-            create(path, RoomCreate { name, people }, &wait, out).await
+            let params = RoomCreate {
+                name,
+                template: known(template)?,
+                people,
+            };
+            create(path, params, &wait, out).await
         }
+        RoomCommand::Policy(args) => policy(path, args, out).await,
+        RoomCommand::Template => templates(out),
         RoomCommand::Add {
             room,
             people,
@@ -169,6 +188,81 @@ async fn show(path: &Path, room: &str, out: &Out) -> Result<(), Failure> {
     Ok(())
 }
 
+/// With options the rules are changed; without, they are shown.
+async fn policy(path: &Path, args: PolicyArgs, out: &Out) -> Result<(), Failure> {
+    let room = address(&args.room)?.name();
+    let rules = wanted(&args)?;
+    if rules != Rules::default() {
+        return change(path, ROOM_RULES, &RoomRules { room, rules }, &args.wait, out).await;
+    }
+    let details: RoomDetails = Asks::open(path).await?.ask(ROOM_SHOW, &RoomName { room }).await?;
+    if out.json {
+        return Ok(out.object(&json!({ "powers": details.powers, "rules": details.rules }))?);
+    }
+    for line in described(&details) {
+        out.line(&line)?;
+    }
+    Ok(())
+}
+
+fn wanted(args: &PolicyArgs) -> Result<Rules, Failure> {
+    let mut rules = Rules {
+        receipts: args.receipts,
+        delivery: args.delivery,
+        max_people: args.max_people,
+        max_devices: args.max_devices,
+        several_devices: args.several_devices,
+        ..Rules::default()
+    };
+    let Some(name) = &args.component else {
+        return Ok(rules);
+    };
+    let usage = |message: String| Failure::new(Exit::Usage, Code::RulesMalformed.name(), message);
+    let data = match &args.data {
+        Some(file) => Some(component_data(file).map_err(|error| {
+            usage(format!(
+                "{}: {error}",
+                terminal::one_line(&file.to_string_lossy())
+            ))
+        })?),
+        None if args.remove => None,
+        None => return Err(usage("a component needs --data FILE or --remove".to_owned())),
+    };
+    rules.components.insert(name.clone(), data);
+    Ok(rules)
+}
+
+/// The file's content in base64; of one that is too large for any policy, so much that it is refused.
+fn component_data(file: &Path) -> std::io::Result<String> {
+    let mut data = Vec::new();
+    std::fs::File::open(file)?.take(MAX_DATA).read_to_end(&mut data)?;
+    Ok(BASE64.encode(&data))
+}
+
+fn templates(out: &Out) -> Result<(), Failure> {
+    if out.json {
+        let all = Template::ALL.iter();
+        let all: Vec<_> = all
+            .map(|template| json!({ "name": template.name(), "meaning": template.meaning() }))
+            .collect();
+        return Ok(out.object(&json!({ "templates": all }))?);
+    }
+    for template in Template::ALL {
+        out.line(&format!("{:<12}  {}", template.name(), template.meaning()))?;
+    }
+    Ok(())
+}
+
+/// The template of that name, so that a slip is told before anything happens.
+fn known(template: String) -> Result<String, Failure> {
+    if Template::from_name(&template).is_some() {
+        return Ok(template);
+    }
+    let message = format!("there is no template {}", terminal::one_line(&template));
+    Err(Failure::new(Exit::Usage, Code::RulesMalformed.name(), message)
+        .hint("to see which there are: sabir room template"))
+}
+
 async fn resume(path: &Path, room: &str, out: &Out) -> Result<(), Failure> {
     let room = address(room)?.name();
     let room: Room = Asks::open(path)
@@ -200,6 +294,7 @@ pub(super) fn describe(details: &RoomDetails) -> Vec<String> {
         lines.push(format!("  [{}]", terminal::one_line(blocked)));
     }
     lines.extend(details.people.iter().map(person));
+    lines.extend(described(details));
     for asked in &details.asked {
         lines.push(format!(
             "  waits for the room's provider: {}",
@@ -207,6 +302,25 @@ pub(super) fn describe(details: &RoomDetails) -> Vec<String> {
         ));
     }
     lines
+}
+
+/// Who may do what, and the rules: `member: read, write, leave`.
+fn described(details: &RoomDetails) -> Vec<String> {
+    let powers = details.powers.iter().map(|power| {
+        let may = if power.may.is_empty() {
+            "nothing".to_owned()
+        } else {
+            power.may.join(", ")
+        };
+        format!(
+            "  {} may: {}",
+            terminal::one_line(&power.role),
+            terminal::one_line(&may)
+        )
+    });
+    let rules = details.rules.iter();
+    let rules = rules.map(|rule| format!("  rule: {}", terminal::one_line(rule)));
+    powers.chain(rules).collect()
 }
 
 /// `bob@b.example  admin  2 devices`, and what is to be known of them.
@@ -252,6 +366,10 @@ fn wish(wish: &Wish) -> String {
         Wish::Unban { person, role } => format!("unban {person} as {role}"),
         Wish::Role { person, role } => format!("make {person} {role}"),
         Wish::Rename { name } => format!("call the room \"{name}\""),
+        Wish::Rules { rules } => {
+            let names: Vec<&str> = rules.components.keys().map(String::as_str).collect();
+            format!("change the rules ({})", names.join(", "))
+        }
         Wish::Leave => "leave".to_owned(),
     }
 }

@@ -99,6 +99,8 @@ codes! {
     NotAGroup = 27, "not_a_group";
     /// The room has no role of that name.
     RoleUnknown = 28, "role_unknown";
+    /// These rules cannot be a room's.
+    RulesMalformed = 29, "rules_malformed";
 }
 
 #[cfg(test)]

@@ -47,6 +47,8 @@ pub(crate) const ROOM_UNBAN: &str = "room.unban";
 pub(crate) const ROOM_ROLE: &str = "room.role";
 /// `room.rename`. Parameters: [`super::rooms::RoomRename`].
 pub(crate) const ROOM_RENAME: &str = "room.rename";
+/// `room.rules`. Parameters: [`super::rooms::RoomRules`].
+pub(crate) const ROOM_RULES: &str = "room.rules";
 /// `room.leave`. Parameters: [`super::rooms::RoomName`].
 pub(crate) const ROOM_LEAVE: &str = "room.leave";
 /// `room.resume`. Parameters: [`super::rooms::RoomName`]. Result: `Room`.
@@ -91,6 +93,7 @@ pub(crate) const ALL: &[&str] = &[
     ROOM_UNBAN,
     ROOM_ROLE,
     ROOM_RENAME,
+    ROOM_RULES,
     ROOM_LEAVE,
     ROOM_RESUME,
     SETTINGS_SHOW,

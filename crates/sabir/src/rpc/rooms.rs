@@ -1,6 +1,6 @@
 //! Parameters and results of the methods that make, change and show groups.
 
-use sabir_client::types::{MEMBER_ROLE, Outgoing};
+use sabir_client::types::{MEMBER_ROLE, Outgoing, Rules, Template};
 use serde::{Deserialize, Serialize};
 
 /// Parameters of `room.create`.
@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 pub(crate) struct RoomCreate {
     /// What the group is called; may be empty.
     pub(crate) name: String,
+    /// How it begins: `private`, `public` or `announcement`.
+    #[serde(default = "private")]
+    pub(crate) template: String,
     /// Who is in it beside oneself, by address or identifier.
     pub(crate) people: Vec<String>,
 }
@@ -54,11 +57,25 @@ pub(crate) struct RoomRename {
     pub(crate) name: String,
 }
 
+/// Parameters of `room.rules`.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RoomRules {
+    /// The room: its identifier or its name.
+    pub(crate) room: String,
+    /// How its rules are to be; what is absent stays.
+    pub(crate) rules: Rules,
+}
+
 /// Result of the methods that change a room.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct RoomAsked {
     /// What was asked for, one for each person.
     pub(crate) asked: Vec<Outgoing>,
+}
+
+pub(crate) fn private() -> String {
+    Template::Private.name().to_owned()
 }
 
 fn member() -> String {

@@ -11,7 +11,7 @@ use crate::room::{Features, RoomState};
 pub type Wanted = (ComponentId, Option<Vec<u8>>);
 
 /// What has to be proposed, together, so that these components are as wanted; nothing where they are. The list of
-/// components in the base policy follows (draft-ietf-mimi-room-policy-03 §5).
+/// components in the base policy is not wished for but follows (draft-ietf-mimi-room-policy-03 §5).
 ///
 /// Join links are not among them: they change by what is added and removed.
 pub(crate) fn operations(state: &RoomState, wanted: &[Wanted]) -> Vec<(ComponentId, AppDataOperation)> {
@@ -21,6 +21,9 @@ pub(crate) fn operations(state: &RoomState, wanted: &[Wanted]) -> Vec<(Component
         .filter(|(component, _)| *component == ComponentId::BASE_ROOM_POLICY)
         .find_map(|(_, data)| BaseRoomPolicy::from_bytes(data.as_deref()?).ok())
         .unwrap_or_else(|| state.base.clone());
+    // Whatever the wish says of it, which may be older than what came since.
+    base.policy_component_ids
+        .clone_from(&state.base.policy_component_ids);
     for (component, data) in wanted {
         if *component == ComponentId::BASE_ROOM_POLICY || state.data(*component) == *data {
             continue;

@@ -188,6 +188,7 @@ fn describe(intent: &Intent) -> String {
         Intent::Unban { user, role } => format!("unban {} as {role}", last(user.as_str())),
         Intent::SetRole { user, role } => format!("make {} {role}", last(user.as_str())),
         Intent::Rename { name } => format!("call it `{name}`"),
+        Intent::SetPolicy { policies } => format!("change {} policies", policies.len()),
         Intent::Leave => "leave".to_owned(),
     }
 }

@@ -1,8 +1,9 @@
 //! Groups: made, changed and shown.
 
-use sabir_client::types::{NewRoom, Room, RoomDetails, Wish};
+use sabir_client::types::{NewRoom, Room, RoomDetails, Template, Wish};
 
 use super::{Owner, address, failures};
+use crate::rpc::code::Code;
 use crate::rpc::message::Failure;
 use crate::rpc::rooms::{RoomAsked, RoomCreate, RoomPeople, RoomRole};
 
@@ -10,7 +11,12 @@ impl Owner {
     /// `room.create`.
     pub(crate) async fn create_room(&self, params: RoomCreate) -> Result<NewRoom, Failure> {
         let client = self.get()?.client;
-        let made = client.create_group(&params.name, params.people).await;
+        let template = Template::from_name(&params.template).ok_or_else(|| {
+            let all: Vec<&str> = Template::ALL.iter().map(|template| template.name()).collect();
+            let message = format!("there is no such template; there are {}", all.join(", "));
+            Failure::new(Code::RulesMalformed, message)
+        })?;
+        let made = client.create_group(&params.name, template, params.people).await;
         made.map_err(failures::client)
     }
 
