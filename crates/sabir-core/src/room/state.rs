@@ -23,8 +23,8 @@ pub struct RoomState {
     pub metadata: RoomMetaData,
     /// Whose signature is on franks, where the room has them.
     pub franking_agent: Option<FrankingAgentData>,
-    /// What it says about single features.
-    pub features: Features,
+    /// What it says about single features; large, and mostly empty.
+    pub features: Box<Features>,
 }
 
 /// What kind of room it is.
@@ -67,10 +67,12 @@ impl RoomState {
             base: required(&component, ComponentId::BASE_ROOM_POLICY)?,
             metadata: required(&component, ComponentId::ROOM_METADATA)?,
             franking_agent: optional(&component, ComponentId::FRANKING_AGENT)?,
-            features: Features::read(&component).map_err(|(component, source)| StateError::Malformed {
-                component: component.0,
-                source,
-            })?,
+            features: Box::new(Features::read(&component).map_err(|(component, source)| {
+                StateError::Malformed {
+                    component: component.0,
+                    source,
+                }
+            })?),
         })
     }
 

@@ -158,7 +158,7 @@ fn a_policy_comes_changes_and_goes_and_the_base_policy_names_it() {
     let gone = (id.0, AppDataOperation::Remove);
     let base = base(&scene, id, false, |_| ());
     scene.does("alice", together(vec![gone, base]));
-    assert_eq!(scene.hub.state().features, Features::default());
+    assert_eq!(*scene.hub.state().features, Features::default());
     let carol = scene.world.person('b', "carol");
     scene.add_person("carol", carol);
     scene.lets_in("alice", "carol", MEMBER);

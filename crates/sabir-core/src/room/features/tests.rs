@@ -38,7 +38,7 @@ fn room(template: Template) -> RoomState {
 fn says(features: Features) -> Result<(), FeatureError> {
     let mut state = room(Template::Private);
     state.base.policy_component_ids.extend(features.present());
-    state.features = features;
+    *state.features = features;
     check(&state)
 }
 
