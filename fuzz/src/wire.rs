@@ -3,9 +3,9 @@
 use sabir_wire::client_api::{
     AckRequest, ApiError, AppendAssetResponse, AssetStatus, AttachRequest, BeginAssetRequest,
     BeginAssetResponse, ClientAuthChallenge, CreateAccountRequest, CreateAccountResponse, CreateRoomRequest,
-    CreateRoomResponse, Event, FinishAssetResponse, FrameReader, HubIdentity, KeyPackageCountResponse,
-    PublishKeyPackagesRequest, PublishKeyPackagesResponse, RegisterDeviceRequest, RegisterDeviceResponse,
-    SignInRequest, SignInResponse,
+    CreateRoomResponse, DevicesResponse, Event, FinishAssetResponse, FrameReader, HubIdentity,
+    KeyPackageCountResponse, PublishKeyPackagesRequest, PublishKeyPackagesResponse, RegisterDeviceRequest,
+    RegisterDeviceResponse, SignInRequest, SignInResponse,
 };
 use sabir_wire::codec::{Decode, Encode};
 use sabir_wire::components::{ParticipantListData, ParticipantListUpdate, RoomMetaData};
@@ -14,6 +14,7 @@ use sabir_wire::mls::{
     AppDataDictionary, Capabilities, ComponentsList, Credential, Extension, ExternalSenders, GroupContext,
     GroupInfo, KeyPackage, LeafNode, MlsMessage, Proposal, RatchetTree, SafeAad, Welcome,
 };
+use sabir_wire::pairing::{PairingHello, PairingLetter, PairingReveal, PairingText};
 use sabir_wire::policy::{
     AssetPolicy, BaseRoomPolicy, BotPolicy, HistoryPolicy, JoinLinkPolicy, JoinLinksData, JoinLinksUpdate,
     LinkPreviewPolicy, LoggingPolicy, MessageExpiration, OperationalParameters, PreAuthData, RoleData,
@@ -132,6 +133,11 @@ pub fn client_api(data: &[u8]) {
             canonical::<CreateAccountResponse>,
             canonical::<RegisterDeviceRequest>,
             canonical::<RegisterDeviceResponse>,
+            canonical::<DevicesResponse>,
+            canonical::<PairingText>,
+            canonical::<PairingHello>,
+            canonical::<PairingReveal>,
+            canonical::<PairingLetter>,
             canonical::<ClientAuthChallenge>,
             canonical::<SignInRequest>,
             canonical::<SignInResponse>,

@@ -8,6 +8,8 @@
 //! killed at any point goes on with the same bytes, and a provider that answered already answers the same again.
 
 mod create;
+mod link;
+mod listing;
 pub(crate) mod publish;
 mod recovery;
 #[cfg(test)]
@@ -21,10 +23,14 @@ use sabir_wire::uri::{ClientUri, UserUri};
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
+pub use crate::pairing::PairingError;
 pub use create::{
     NewAccount, abandon, begin, confirm_recovery_code, create, in_progress, recovery_code, resume,
 };
 pub(crate) use create::{fetch_hub, now};
+pub(crate) use link::patiently;
+pub use link::{LinkOffer, Linking, NewLink, link_in_progress, resume_link};
+pub(crate) use listing::Adopted;
 pub(crate) use publish::{KEY_PACKAGES, KEY_PACKAGES_LOW};
 pub use recovery::{RecoveryCode, RecoveryCodeError};
 
@@ -62,6 +68,9 @@ pub enum AccountError {
     /// What the profile holds is not an account.
     #[error("the profile's account is damaged")]
     Damaged,
+    /// Two devices are not linked.
+    #[error(transparent)]
+    Pairing(#[from] PairingError),
     /// The provider was not reached; the creation goes on with [`resume`].
     #[error(transparent)]
     Transport(#[from] TransportError),
@@ -120,8 +129,8 @@ pub struct AccountRecord {
     pub device_name: String,
     /// The provider.
     pub reach: Reach,
-    /// The person's identity key.
-    identity_key: Secret,
+    /// The person's identity key, where this device holds it: then it may link others.
+    identity_key: Option<Secret>,
     /// The key of this device's leaves.
     device_key: Secret,
     /// `[device, user]`, base64 of the content of an x509 credential.

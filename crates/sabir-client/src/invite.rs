@@ -8,7 +8,7 @@
 use std::net::SocketAddr;
 use std::str::FromStr;
 
-use sabir_wire::uri::Domain;
+use sabir_wire::uri::{Domain, UserUri};
 
 /// A link's token is at most this long, in bytes.
 pub const MAX_TOKEN: usize = 128;
@@ -72,6 +72,24 @@ impl Invite {
             connect: fragment.map(connect).transpose()?,
         })
     }
+}
+
+/// Reads where somebody has an account: a provider's domain, or their address; behind either a fragment as in links.
+///
+/// # Errors
+/// [`InviteError::Host`], [`InviteError::Fragment`] and [`InviteError::NotLoopback`].
+pub fn read_provider(text: &str) -> Result<(Domain, Option<UserUri>, Option<SocketAddr>), InviteError> {
+    let (name, fragment) = match text.trim().split_once('#') {
+        Some((name, fragment)) => (name, Some(fragment)),
+        None => (text.trim(), None),
+    };
+    let connect = fragment.map(connect).transpose()?;
+    if name.contains('@') {
+        let user = UserUri::from_address(name).map_err(|_| InviteError::Host)?;
+        return Ok((user.authority().clone(), Some(user), connect));
+    }
+    let domain = Domain::parse(&name.to_ascii_lowercase()).map_err(|_| InviteError::Host)?;
+    Ok((domain, None, connect))
 }
 
 impl FromStr for Invite {

@@ -14,6 +14,7 @@
 pub mod account;
 pub mod files;
 pub mod invite;
+mod pairing;
 pub mod random;
 pub mod store;
 pub mod sync;
@@ -23,4 +24,4 @@ pub mod transport;
 pub mod types;
 
 pub use sabir_core::timeline::Refusal;
-pub use sync::{Client, ClientError, Subscription};
+pub use sync::{Adding, Client, ClientError, Subscription};

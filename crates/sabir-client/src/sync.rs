@@ -22,6 +22,7 @@ mod acting;
 mod acting_tests;
 mod apply;
 mod changes;
+mod devices;
 mod error;
 #[cfg(test)]
 mod file_tests;
@@ -59,6 +60,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+pub use devices::Adding;
 pub use error::ClientError;
 pub use groups::MOST_WISHES;
 pub use receipts::MOST_PEOPLE;
@@ -88,6 +90,8 @@ struct Inner {
     connection: watch::Receiver<Connection>,
     stop: watch::Sender<bool>,
     files: Files,
+    transport: Transport,
+    timing: Timing,
 }
 
 impl Drop for Inner {
@@ -115,7 +119,8 @@ impl Client {
                 .map_err(account::AccountError::from)
         };
         let files = Files::new(Records(keep.clone()), transport()?, timing, stopped.clone());
-        let (workers, connection) = Workers::new(keep.clone(), transport()?, timing, stopped);
+        let main = transport()?;
+        let (workers, connection) = Workers::new(keep.clone(), main.clone(), timing, stopped);
         files.resume().await?;
         tokio::spawn(workers.run(opened.work));
         Ok(Self(Arc::new(Inner {
@@ -125,6 +130,8 @@ impl Client {
             connection,
             stop,
             files,
+            transport: main,
+            timing,
         })))
     }
 

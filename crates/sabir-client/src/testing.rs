@@ -32,6 +32,7 @@ use sabir_mls::observer::Observer;
 use sabir_mls::suite;
 use sabir_wire::client_api::*;
 use sabir_wire::codec::{Decode, Encode};
+use sabir_wire::device_list::SignedDeviceList;
 use sabir_wire::mls::{Credential, SignaturePublicKey};
 use sabir_wire::uri::{Domain, ProviderUri, UserUri};
 use tokio::net::{TcpListener, TcpStream};
@@ -96,6 +97,8 @@ pub(crate) struct State {
     count: usize,
     answered: BTreeMap<(String, Vec<u8>), Vec<u8>>,
     users: BTreeMap<String, Vec<u8>>,
+    /// The newest device list of each person.
+    pub(crate) lists: BTreeMap<String, SignedDeviceList>,
     devices: BTreeMap<String, Device>,
     nonces: Vec<[u8; 32]>,
     tokens: BTreeMap<Vec<u8>, String>,
@@ -110,6 +113,7 @@ pub(crate) struct State {
 #[derive(Default)]
 struct Device {
     user: String,
+    credential: Option<Credential>,
     key: Vec<u8>,
     packages: Vec<Vec<u8>>,
     events: Vec<Event>,
@@ -302,13 +306,15 @@ impl FakeProvider {
             }
             path::CHALLENGE => return whole(self.challenge()),
             path::SIGN_IN => return self.sign_in(body, exporter),
-            path::ACCOUNTS | path::DEVICES => return whole(self.once(path, body)),
+            path::ACCOUNTS => return whole(self.once(path, body)),
+            path::DEVICES if !is_get => return whole(self.once(path, body)),
             _ => {}
         }
         let Some(client) = client else {
             return refused(ApiErrorCode::UNAUTHORIZED);
         };
         match (path, is_get) {
+            (path::DEVICES, true) => whole(self.devices_of(&client)),
             (path::HUB, true) => whole(self.0.hub.to_bytes()),
             (path::KEY_PACKAGES, true) => {
                 let available = u32::try_from(self.state().devices[&client].packages.len()).unwrap();
@@ -385,21 +391,36 @@ impl FakeProvider {
         let user = credential.claimed_user().to_string();
         let mut state = self.state();
         assert_eq!(state.users[&user], certificates[1]);
-        // The device's key is the certified one: the last 32 bytes of its SubjectPublicKeyInfo.
-        let key = request.device_list.key_hashes[0];
         let client = credential.claimed_client().to_string();
-        let public = public_key(&certificates[0], key.0);
+        let public = credential.claimed_device_key().to_vec();
         let label = RegisterDeviceRequest::SIGNATURE_LABEL;
         let tbs = request.tbs(&ProviderUri::from(&self.0.domain));
         suite::verify_ed25519(&public, label, &tbs, &request.signature).unwrap();
+        state.lists.insert(user.clone(), request.device_list);
         let device = Device {
             user,
+            credential: Some(request.credential),
             key: public,
             ..Device::default()
         };
         assert!(state.devices.insert(client, device).is_none(), "registered twice");
         RegisterDeviceResponse {
             code: RegisterDeviceCode::Registered,
+        }
+        .to_bytes()
+    }
+
+    fn devices_of(&self, client: &str) -> Vec<u8> {
+        let state = self.state();
+        let user = &state.devices[client].user;
+        let of_user = state.devices.values().filter(|device| device.user == *user);
+        let listed = of_user.map(|device| ListedDevice {
+            credential: device.credential.clone().unwrap(),
+            added_at: 1,
+        });
+        DevicesResponse {
+            device_list: state.lists[user].clone(),
+            devices: listed.collect(),
         }
         .to_bytes()
     }
@@ -526,13 +547,6 @@ fn send(stream: &mpsc::UnboundedSender<Bytes>, event: &Event) {
     let rest = frame.split_off(frame.len() / 2);
     let _ = stream.send(frame.into());
     let _ = stream.send(rest.into());
-}
-
-fn public_key(certificate: &[u8], hash: [u8; 32]) -> Vec<u8> {
-    let found = certificate
-        .windows(32)
-        .find(|window| sabir_mls::keys::sha256(window) == hash);
-    found.expect("the list names the device").to_vec()
 }
 
 fn year() -> Period {

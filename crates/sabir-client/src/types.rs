@@ -29,6 +29,32 @@ pub struct Account {
     pub device_name: String,
 }
 
+/// The devices of the profile's person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Devices {
+    /// Version of the newest signed list.
+    pub version: u64,
+    /// Those on it that the provider knows.
+    pub devices: Vec<Device>,
+    /// How many more are on it: on their way, or never arrived.
+    pub missing: u64,
+}
+
+/// A device of the profile's person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Device {
+    /// The device's identifier.
+    pub client: String,
+    /// What the person called it, where that is known here.
+    pub name: Option<String>,
+    /// Whether it is this one.
+    pub this: bool,
+    /// Whether it holds the identity key, so that it may link others; known of this device alone.
+    pub may_link: Option<bool>,
+    /// When the provider registered it.
+    pub added_ms: u64,
+}
+
 /// Where a message stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! anybody with an invite --> accounts           device with its key --> devices, challenge, sign-in --> token
-//! device with a token ----> key packages, rooms, update, submit-message, group-info, key-material, events, CONNECT
+//! new device, old device --> pairing            device with a token ----> key packages, devices, rooms, update, submit-message, group-info, key-material, events, CONNECT
 //! ```
 //!
 //! A room whose hub we are goes to its engine, another one's requests go on to its hub, byte for byte.
@@ -12,6 +12,7 @@ mod account;
 mod challenge;
 mod device;
 mod packages;
+mod pairing;
 mod room;
 mod session;
 mod tunnel;
@@ -21,11 +22,13 @@ use std::sync::Arc;
 use axum::Router;
 use axum::routing::{connect, get, post};
 use sabir_wire::client_api::{MAX_CLIENT_REQUEST, MAX_PUBLISH_REQUEST, path};
+use sabir_wire::pairing::{MAX_PAIRING_POST, PAIRING_REVEAL};
 use sabir_wire::protocol::{
     MAX_GROUP_INFO_REQUEST, MAX_KEY_MATERIAL_REQUEST, MAX_SUBMIT_REQUEST, MAX_UPDATE_REQUEST,
 };
 
 pub use device::listed_devices;
+pub use pairing::Pairings;
 pub use session::{Session, Sessions};
 pub use tunnel::Tunnels;
 
@@ -36,11 +39,27 @@ use crate::server::Shared;
 /// Its routes.
 pub fn routes() -> Router<Arc<Shared>> {
     let room = |prefix: &str| format!("{prefix}{{roomId}}");
+    let pairing = |slot: &str| format!("{}{{box}}{slot}", path::PAIRING);
     Router::new()
         .route(path::CHALLENGE, at_most(0, post(session::challenge)))
         .route(path::SIGN_IN, at_most(MAX_CLIENT_REQUEST, post(session::sign_in)))
         .route(path::ACCOUNTS, at_most(MAX_CLIENT_REQUEST, post(account::create)))
-        .route(path::DEVICES, at_most(MAX_CLIENT_REQUEST, post(device::register)))
+        .route(
+            path::DEVICES,
+            at_most(MAX_CLIENT_REQUEST, post(device::register)).get(device::list),
+        )
+        .route(
+            &pairing(path::HELLO),
+            at_most(MAX_PAIRING_POST, post(pairing::open)).get(pairing::hello),
+        )
+        .route(
+            &pairing(path::REVEAL),
+            at_most(PAIRING_REVEAL, post(pairing::put_reveal)).get(pairing::reveal),
+        )
+        .route(
+            &pairing(path::LETTER),
+            at_most(MAX_PAIRING_POST, post(pairing::put_letter)).get(pairing::letter),
+        )
         .route(
             path::KEY_PACKAGES,
             at_most(MAX_PUBLISH_REQUEST, post(packages::publish)).get(packages::count),

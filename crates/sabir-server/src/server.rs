@@ -16,7 +16,7 @@ use crate::admin::{AdminSocket, socket_path};
 use crate::ambient::Ambient;
 use crate::anchors::Anchors;
 use crate::assets::{self, Assets};
-use crate::client::{Sessions, Tunnels};
+use crate::client::{Pairings, Sessions, Tunnels};
 use crate::config::Config;
 use crate::error::Error;
 use crate::events::Wakers;
@@ -86,6 +86,8 @@ pub struct Shared {
     pub rooms: Rooms,
     /// Signed-in devices.
     pub sessions: Sessions,
+    /// Devices that are being linked.
+    pub pairings: Pairings,
     /// Who listens to events.
     pub wakers: Arc<Wakers>,
     /// Devices' tunnels to directories.
@@ -142,6 +144,7 @@ impl Shared {
             peers,
             rooms: Rooms::new(limits.loaded_rooms),
             sessions: Sessions::new()?,
+            pairings: Pairings::default(),
             wakers: Arc::default(),
             tunnels: Arc::default(),
             ambient,

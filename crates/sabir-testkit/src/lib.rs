@@ -26,5 +26,5 @@ pub use error::TownError;
 pub use pki::Authority;
 pub use profile::Profile;
 pub use provider::Provider;
-pub use town::{Town, find};
+pub use town::{Dialogue, Town, find, text_of};
 pub use wait::until;

@@ -184,6 +184,149 @@ impl Town {
         ])?;
         Ok(profile)
     }
+
+    /// A profile without an account, which is to become one more device of the person with this address.
+    pub fn device(&mut self, name: &str, address: &str) -> Profile {
+        let profile = Profile::new(self.folder.join(name), address.to_owned(), self.binaries.clone());
+        self.profiles.push(profile.clone());
+        profile
+    }
+
+    /// Links `new` as a device of `old`'s person, as people do: the text from one to the other, and the number typed on
+    /// both.
+    ///
+    /// # Errors
+    /// [`TownError`].
+    pub fn link(&self, old: &Profile, new: &Profile) -> Result<(), TownError> {
+        let mut linking = self.begin_link(new)?;
+        let text = linking.line()?;
+        let mut adding = Dialogue::start(old, &["device", "add", text_of(&text, "text")?, "--json"])?;
+        let (shown, other) = (linking.line()?, adding.line()?);
+        let (number, same) = (text_of(&shown, "number")?, text_of(&other, "number")?);
+        if number != same {
+            return Err(TownError::Wrong(format!("{number} is not {same}")));
+        }
+        // Each is told what the other one shows.
+        linking.say(same)?;
+        adding.say(number)?;
+        adding.line()?;
+        linking.line()?;
+        adding.end()?;
+        linking.end()
+    }
+
+    /// Begins to link a new device.
+    ///
+    /// # Errors
+    /// [`TownError`].
+    pub fn begin_link(&self, new: &Profile) -> Result<Dialogue, TownError> {
+        let domain = new.address().split_once('@').map_or("", |(_, domain)| domain);
+        let account = format!("{}#connect={}", new.address(), self.provider(domain)?.address());
+        let anchor = self.trust_anchor().display().to_string();
+        let command = [
+            "device",
+            "link",
+            &account,
+            "--device-name",
+            "phone",
+            "--trust-anchor",
+            &anchor,
+            "--json",
+        ];
+        Dialogue::start(new, &command)
+    }
+}
+
+/// A field of a line of JSON.
+///
+/// # Errors
+/// [`TownError::NotJson`] where it is no text.
+pub fn text_of<'a>(line: &'a serde_json::Value, field: &str) -> Result<&'a str, TownError> {
+    line.get(field)
+        .and_then(serde_json::Value::as_str)
+        .ok_or_else(|| TownError::NotJson {
+            command: format!("a line with {field}"),
+            output: line.to_string(),
+        })
+}
+
+/// A command that asks back.
+pub struct Dialogue {
+    child: std::process::Child,
+    lines: std::io::BufReader<std::process::ChildStdout>,
+}
+
+impl Dialogue {
+    /// Starts a command.
+    ///
+    /// # Errors
+    /// [`TownError`].
+    pub fn start(profile: &Profile, arguments: &[&str]) -> Result<Self, TownError> {
+        let mut child = profile.spawn(arguments)?;
+        let stdout = child.stdout.take();
+        let stdout = stdout.ok_or_else(|| TownError::Wrong("a command without output".to_owned()))?;
+        Ok(Self {
+            child,
+            lines: std::io::BufReader::new(stdout),
+        })
+    }
+
+    /// The next line of JSON.
+    ///
+    /// # Errors
+    /// [`TownError::Wrong`] with what it says on stderr where it ended.
+    pub fn line(&mut self) -> Result<serde_json::Value, TownError> {
+        use std::io::{BufRead as _, Read as _};
+        let mut line = String::new();
+        let read = self.lines.read_line(&mut line);
+        read.map_err(TownError::io("reading a command's output"))?;
+        if line.is_empty() {
+            let mut said = String::new();
+            if let Some(stderr) = &mut self.child.stderr {
+                // What can be read is enough to tell.
+                let _ = stderr.read_to_string(&mut said);
+            }
+            return Err(TownError::Wrong(format!("the command ended: {said}")));
+        }
+        serde_json::from_str(&line).map_err(|_| TownError::NotJson {
+            command: "a dialogue".to_owned(),
+            output: line,
+        })
+    }
+
+    /// Types a line.
+    ///
+    /// # Errors
+    /// [`TownError`].
+    pub fn say(&mut self, line: &str) -> Result<(), TownError> {
+        use std::io::Write as _;
+        let stdin = self.child.stdin.as_mut();
+        let stdin = stdin.ok_or_else(|| TownError::Wrong("a command without input".to_owned()))?;
+        writeln!(stdin, "{line}").map_err(TownError::io("writing to a command"))
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Errors
+    /// [`TownError::Wrong`] where it did not succeed.
+    pub fn end(mut self) -> Result<(), TownError> {
+        let status = self
+            .child
+            .wait()
+            .map_err(TownError::io("waiting for a command"))?;
+        if status.success() {
+            Ok(())
+        } else {
+            Err(TownError::Wrong(format!("the command ended with {status}")))
+        }
+    }
+
+    /// Kills it.
+    pub fn kill(mut self) {
+        // It may have ended.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
 }
 
 impl Drop for Town {

@@ -8,6 +8,9 @@
 //! POST auth/sign-in      SignInRequest            -> SignInResponse      (then: Authorization: Bearer …)
 //! POST accounts          CreateAccountRequest     -> CreateAccountResponse
 //! POST devices           RegisterDeviceRequest    -> RegisterDeviceResponse
+//! GET  devices           -> DevicesResponse
+//! POST, GET pairing/{box}/hello, …/reveal, …/letter: what two devices of one person say to each other while one is
+//!                        linked ([`crate::pairing`])
 //! POST key-packages      PublishKeyPackagesRequest-> PublishKeyPackagesResponse
 //! GET  key-packages      -> KeyPackageCountResponse
 //! GET  hub               -> HubIdentity
@@ -31,6 +34,7 @@ mod account;
 mod asset;
 mod auth;
 mod device;
+mod devices;
 mod error;
 mod event;
 mod frame;
@@ -50,6 +54,7 @@ pub use auth::{
     AUTH_EXPORTER_LABEL, ClientAuthChallenge, ClientAuthTbs, MAX_TOKEN, SignInRequest, SignInResponse,
 };
 pub use device::{RegisterDeviceCode, RegisterDeviceRequest, RegisterDeviceResponse};
+pub use devices::{DevicesResponse, ListedDevice, MAX_DEVICES_RESPONSE};
 pub use error::{ApiError, ApiErrorCode};
 pub use event::{AckRequest, Event, EventBody, MAX_CURSOR};
 pub use frame::{FrameReader, MAX_EVENT, put_fanout_frame, put_frame};
@@ -78,8 +83,16 @@ pub mod path {
     pub const SIGN_IN: &str = "/client/v1/auth/sign-in";
     /// POST [`super::CreateAccountRequest`].
     pub const ACCOUNTS: &str = "/client/v1/accounts";
-    /// POST [`super::RegisterDeviceRequest`].
+    /// POST [`super::RegisterDeviceRequest`], GET [`super::DevicesResponse`].
     pub const DEVICES: &str = "/client/v1/devices";
+    /// A box follows, 32 bytes in base64url, and one of the next three: POST or GET what lies there.
+    pub const PAIRING: &str = "/client/v1/pairing/";
+    /// Behind [`PAIRING`] and a box: an `HPKECiphertext` of a [`crate::pairing::PairingHello`].
+    pub const HELLO: &str = "/hello";
+    /// Behind [`PAIRING`] and a box: a [`crate::pairing::PairingReveal`].
+    pub const REVEAL: &str = "/reveal";
+    /// Behind [`PAIRING`] and a box: an `HPKECiphertext` of a [`crate::pairing::PairingLetter`].
+    pub const LETTER: &str = "/letter";
     /// POST [`super::PublishKeyPackagesRequest`], GET [`super::KeyPackageCountResponse`].
     pub const KEY_PACKAGES: &str = "/client/v1/key-packages";
     /// GET [`super::HubIdentity`].

@@ -8,6 +8,7 @@
 //! * [`content`], [`status`]: what messages say, in deterministic CBOR.
 //! * [`mls`]: the structures of MLS that MIMI embeds without lengths.
 //! * [`client_api`], [`device_list`]: our own structures, between a device and its provider and in leaves.
+//! * [`pairing`]: what two devices of one person say to each other while one of them is linked.
 //! * [`components`], [`policy`]: what a room's state consists of.
 //! * [`protocol`]: what providers say to each other.
 //! * [`uri`]: `mimi://` identifiers, strict and canonical.
@@ -22,6 +23,7 @@ pub mod device_list;
 mod enumeration;
 mod field;
 pub mod mls;
+pub mod pairing;
 pub mod policy;
 pub mod protocol;
 #[cfg(test)]

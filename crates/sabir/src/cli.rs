@@ -13,6 +13,7 @@ mod agent;
 mod args;
 mod asks;
 mod chat;
+mod device;
 mod events;
 mod failure;
 mod files;
@@ -74,6 +75,7 @@ async fn run(cli: Cli, out: &Out) -> Result<(), Failure> {
             AgentCommand::Stop => agent::stop(&path, out).await,
         },
         Command::Account(command) => account::run(&path, command, out).await,
+        Command::Device(command) => device::run(&path, command, out).await,
         Command::Send(args) => send::run(&path, args, out).await,
         Command::Save(args) => files::save(&path, args, out).await,
         Command::Chat(args) => chat::run(&path, args, out).await,

@@ -11,6 +11,7 @@
 
 pub(crate) mod caller;
 pub(crate) mod code;
+pub(crate) mod devices;
 pub(crate) mod files;
 pub(crate) mod lines;
 pub(crate) mod message;

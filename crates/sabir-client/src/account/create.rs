@@ -28,7 +28,7 @@ use crate::transport::{Call, Reach, Timing, Transport, TransportError};
 use crate::types::Account;
 
 /// How long a device certificate is valid, in milliseconds: two years, as the lifetime of its leaves.
-const DEVICE_LIFETIME: u64 = 2 * 365 * 24 * 3_600_000;
+pub(super) const DEVICE_LIFETIME: u64 = 2 * 365 * 24 * 3_600_000;
 /// Bytes of an answer with certificates in it.
 const MAX_ANSWER: usize = 256 << 10;
 
@@ -47,29 +47,41 @@ pub struct NewAccount {
 
 /// A creation on its way, written down before anything is sent.
 #[derive(Debug, Serialize, Deserialize)]
-struct Creation {
-    reach: Reach,
-    user: String,
-    client: String,
-    device_name: String,
-    identity_key: Secret,
-    device_key: Secret,
-    recovery: Secret,
-    /// The encoded `CreateAccountRequest`.
-    account_request: Secret,
+pub(super) struct Creation {
+    pub(super) reach: Reach,
+    pub(super) user: String,
+    pub(super) client: String,
+    pub(super) device_name: String,
+    /// None for a device that is linked: the key stays where it is.
+    pub(super) identity_key: Option<Secret>,
+    pub(super) device_key: Secret,
+    /// None for a device that is linked.
+    pub(super) recovery: Option<Secret>,
+    /// The encoded `CreateAccountRequest`; none for a device that is linked.
+    pub(super) account_request: Option<Secret>,
     /// What was issued, and the registration drawn up from it.
-    issued: Option<Issued>,
-    registered: bool,
+    pub(super) issued: Option<Issued>,
+    pub(super) registered: bool,
+    /// Rooms that the device comes into once it is there.
+    #[serde(default)]
+    pub(super) rooms: Vec<String>,
+}
+
+impl Creation {
+    /// Whether it is a device of an account that is there.
+    pub(super) fn is_link(&self) -> bool {
+        self.account_request.is_none()
+    }
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
-struct Issued {
+pub(super) struct Issued {
     /// Content of the x509 credential, base64.
-    credential: String,
+    pub(super) credential: String,
     /// The signed device list, base64.
-    device_list: String,
+    pub(super) device_list: String,
     /// The encoded `RegisterDeviceRequest`, base64.
-    request: String,
+    pub(super) request: String,
 }
 
 /// Makes an account: [`begin`], then [`resume`].
@@ -130,12 +142,13 @@ pub fn begin(store: &mut Store, new: &NewAccount) -> Result<(), AccountError> {
         user: user.to_string(),
         client: client.to_string(),
         device_name: new.device_name.clone(),
-        identity_key: Secret::new(&identity.signing_key().to_secret_bytes()),
+        identity_key: Some(Secret::new(&identity.signing_key().to_secret_bytes())),
         device_key: Secret::new(&device.to_secret_bytes()),
-        recovery: Secret::new(recovery.seed()),
-        account_request: Secret::new(&request.to_bytes()),
+        recovery: Some(Secret::new(recovery.seed())),
+        account_request: Some(Secret::new(&request.to_bytes())),
         issued: None,
         registered: false,
+        rooms: Vec::new(),
     };
     Ok(store.transaction("begin account", |tx| tx.put(Name::CREATION, &creation))?)
 }
@@ -183,6 +196,17 @@ pub fn abandon(store: &mut Store) -> Result<(), AccountError> {
 /// [`AccountError::Missing`] where none was begun; [`AccountError::Refused`] where the provider said no, after which
 /// none is begun any more; [`AccountError::Transport`] where it goes on by calling this again.
 pub async fn resume(store: &mut Store, timing: Timing) -> Result<(Account, RecoveryCode), AccountError> {
+    let creation: Creation = store.get(Name::CREATION)?.ok_or(AccountError::Missing)?;
+    let Some(recovery) = creation.recovery else {
+        // A device that is being linked is no account of its own.
+        return Err(AccountError::InProgress);
+    };
+    let code = RecoveryCode::from_seed(&recovery.bytes()?).ok_or(AccountError::Damaged)?;
+    Ok((finish(store, timing).await?, code))
+}
+
+/// Does what is left of a creation, or of a linking.
+pub(super) async fn finish(store: &mut Store, timing: Timing) -> Result<Account, AccountError> {
     let mut creation: Creation = store.get(Name::CREATION)?.ok_or(AccountError::Missing)?;
     let transport = Transport::new(&creation.reach, None, timing)?;
     let issued = match &creation.issued {
@@ -221,15 +245,20 @@ pub async fn resume(store: &mut Store, timing: Timing) -> Result<(Account, Recov
     let hub = fetch_hub(&transport, &anchors).await?;
     let request = publish::prepare(store, &account, KEY_PACKAGES, now()?)?;
     publish::send(&transport, request).await?;
-    let code = RecoveryCode::from_seed(&creation.recovery.bytes()?).ok_or(AccountError::Damaged)?;
+    let recovery = creation.recovery.as_ref().map(Secret::bytes).transpose()?;
     store.transaction("account complete", |tx| {
         tx.remove(Name::PUBLISHING)?;
         tx.put_bytes(Name::HUB, &hub.to_bytes())?;
-        tx.put_bytes(Name::RECOVERY, code.seed())?;
+        if let Some(seed) = &recovery {
+            tx.put_bytes(Name::RECOVERY, seed)?;
+        }
+        if !creation.rooms.is_empty() {
+            tx.put(Name::TO_JOIN, &creation.rooms)?;
+        }
         tx.put(Name::ACCOUNT, &account)?;
         tx.remove(Name::CREATION)
     })?;
-    Ok((account.to_plain()?, code))
+    account.to_plain()
 }
 
 /// Asks who the provider is as a hub, and checks that its own CA says so.
@@ -252,7 +281,7 @@ async fn make_account(
     creation: &Creation,
 ) -> Result<Issued, AccountError> {
     let published = transport.own_identities().await?;
-    let request = creation.account_request.bytes()?.to_vec();
+    let request = secret(creation.account_request.as_ref())?.to_vec();
     let answer = transport
         .call(&Call::post(path::ACCOUNTS, request, MAX_ANSWER).anonymous())
         .await?;
@@ -298,8 +327,8 @@ fn issue(
     user_certificate: &[u8],
 ) -> Result<Issued, AccountError> {
     let mut rng = random::stream()?;
-    let key =
-        SigningKey::from_secret_bytes(&creation.identity_key.bytes()?).map_err(AccountError::internal)?;
+    let identity_key = secret(creation.identity_key.as_ref())?;
+    let key = SigningKey::from_secret_bytes(&identity_key).map_err(AccountError::internal)?;
     let identity = IdentityKey::new(key).map_err(AccountError::internal)?;
     let device =
         SigningKey::from_secret_bytes(&creation.device_key.bytes()?).map_err(AccountError::internal)?;
@@ -320,7 +349,8 @@ fn issue(
     let verified = credential
         .verify(anchors, Freshness::At(now), device.public())
         .map_err(certificate)?;
-    let recovery = RecoveryCode::from_seed(&creation.recovery.bytes()?).ok_or(AccountError::Damaged)?;
+    let recovery =
+        RecoveryCode::from_seed(&secret(creation.recovery.as_ref())?).ok_or(AccountError::Damaged)?;
     if *verified.user() != user || *verified.recovery_commitment() != recovery.commitment()? {
         return Err(AccountError::Certificate("it is for somebody else".to_owned()));
     }
@@ -348,6 +378,11 @@ fn issue(
         device_list: BASE64.encode(&request.device_list.to_bytes()),
         request: BASE64.encode(&request.to_bytes()),
     })
+}
+
+/// A secret of an account that is being made; a device that is linked has none of these.
+fn secret(secret: Option<&Secret>) -> Result<Zeroizing<Vec<u8>>, AccountError> {
+    secret.ok_or(AccountError::Damaged)?.bytes()
 }
 
 async fn register(transport: &Transport, issued: &Issued) -> Result<(), AccountError> {
@@ -387,6 +422,6 @@ fn malformed(error: sabir_wire::codec::DecodeError) -> TransportError {
     TransportError::Malformed(error.to_string())
 }
 
-fn certificate(error: sabir_mls::identity::CredentialError) -> AccountError {
+pub(super) fn certificate(error: sabir_mls::identity::CredentialError) -> AccountError {
     AccountError::Certificate(error.to_string())
 }

@@ -26,6 +26,12 @@ impl Name {
     pub const RECOVERY: Self = Self("recovery");
     /// Rooms that this device comes into by itself.
     pub const REJOINS: Self = Self("rejoins");
+    /// Rooms that a device which was linked has yet to come into.
+    pub const TO_JOIN: Self = Self("rooms to join");
+    /// What the person calls their other devices, as far as it is known here.
+    pub const DEVICE_NAMES: Self = Self("device names");
+    /// Devices that were put on the list here and have not registered yet, as far as was seen.
+    pub const DEVICES_AWAITED: Self = Self("devices awaited");
     /// What the person set.
     pub const SETTINGS: Self = Self("settings");
 

@@ -6,6 +6,7 @@ use sabir_wire::uri::UserUri;
 
 use super::ClientError;
 use super::changes::{self, Lines};
+use super::devices::is_to_join;
 use super::received::receive;
 use super::rules;
 use crate::account::now;
@@ -108,6 +109,11 @@ fn happened(
         ConversationEvent::Accepted { local_id, accepted } => accept(tx, local_id, accepted)?,
         ConversationEvent::Message(message) => receive(tx, me, engine, *message)?,
         ConversationEvent::Unreadable { accepted, reason } => unreadable(tx, room, accepted, &reason)?,
+        ConversationEvent::Members {
+            added,
+            removed,
+            accepted,
+        } => lines.devices(&added, &removed, accepted)?,
         ConversationEvent::MembersChanged {
             joined,
             left,
@@ -156,6 +162,8 @@ fn happened(
             record.blocked = None;
             if lost {
                 lines.line(RoomChange::Returned { lost }, None, accepted)?;
+            } else if is_to_join(lines.tx, room)? {
+                lines.line(RoomChange::Linked, None, accepted)?;
             }
         }
         ConversationEvent::Removed { how, by } => {

@@ -2,7 +2,7 @@
 
 use sabir_core::conversation::{Conversation, Joining, Leaving, LocalId, Out};
 use sabir_core::room::BANNED;
-use sabir_wire::uri::UserUri;
+use sabir_wire::uri::{ClientUri, UserUri};
 
 use super::apply::local_id;
 use crate::store::{Change, Deed, DeedKind, Entry, Marks, RoomRecord, StoreError, Tx};
@@ -38,6 +38,37 @@ impl Lines<'_, '_> {
                 RoomChange::Removed { who, by }
             };
             self.line(change, by.as_ref(), at)?;
+        }
+        Ok(())
+    }
+
+    /// Devices of people who were in the room and are: nobody comes to read along without a line.
+    pub(super) fn devices(
+        &mut self,
+        added: &[(ClientUri, UserUri)],
+        removed: &[(ClientUri, UserUri)],
+        at: u64,
+    ) -> Result<(), StoreError> {
+        let present = self.engine.devices();
+        let others = |of: &UserUri, but: &[(ClientUri, UserUri)]| {
+            present
+                .iter()
+                .any(|(client, user)| user == of && !but.iter().any(|(other, _)| other == client))
+        };
+        for (client, user) in added {
+            // One that comes back is known; of people who come as a whole the line about them says so.
+            let known = removed.iter().any(|(other, _)| other == client);
+            if !known && others(user, added) {
+                let (who, device) = (user.to_string(), client.to_string());
+                self.line(RoomChange::DeviceJoined { who, device }, Some(user), at)?;
+            }
+        }
+        for (client, user) in removed {
+            let back = added.iter().any(|(other, _)| other == client);
+            if !back && others(user, &[]) {
+                let (who, device) = (user.to_string(), client.to_string());
+                self.line(RoomChange::DeviceLeft { who, device }, None, at)?;
+            }
         }
         Ok(())
     }

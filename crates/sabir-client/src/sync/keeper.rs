@@ -262,7 +262,7 @@ impl Keeper {
             changes: changed,
             work: inbox,
         };
-        let keeper = Self {
+        let mut keeper = Self {
             me: account.user()?,
             device: account.device()?,
             store,
@@ -277,6 +277,7 @@ impl Keeper {
             changes,
             work,
         };
+        keeper.begin_joins()?;
         Ok((keeper, opened))
     }
 

@@ -10,6 +10,7 @@ use sabir_wire::uri::RoomUri;
 
 use super::ClientError;
 use super::apply::alarm;
+use super::devices::no_longer_to_join;
 use super::incoming::Mark;
 use super::keeper::{Keeper, NO_ROOM, Work};
 use super::outgoing::Next;
@@ -26,7 +27,7 @@ const PATIENCE: u64 = 7 * 24 * 3_600_000;
 const LAST_TRY: u64 = 10 * 60_000;
 
 /// Room and beginning, in milliseconds since the epoch.
-type Listed = Vec<(String, u64)>;
+pub(super) type Listed = Vec<(String, u64)>;
 
 /// What is under way.
 pub(super) fn load(store: &mut Store) -> Result<BTreeMap<RoomUri, Rejoin>, ClientError> {
@@ -42,7 +43,7 @@ pub(super) fn load(store: &mut Store) -> Result<BTreeMap<RoomUri, Rejoin>, Clien
     })
 }
 
-fn listed(tx: &Tx<'_>) -> Result<Listed, StoreError> {
+pub(super) fn listed(tx: &Tx<'_>) -> Result<Listed, StoreError> {
     Ok(tx.get(Name::REJOINS)?.unwrap_or_default())
 }
 
@@ -120,6 +121,7 @@ impl Keeper {
             let given_up = self.store.transaction("give up", |tx| {
                 tx.clear(room.as_str())?;
                 unlist(tx, room)?;
+                no_longer_to_join(tx, room)?;
                 if begun.is_some() {
                     let hub = room.authority();
                     let text =
@@ -221,12 +223,14 @@ impl Keeper {
             Rejoined::Still(effects) => self.keep_rejoin(rejoin, &effects, mark),
             Rejoined::In(joined) => self.enter(*joined, |tx| {
                 unlist(tx, room)?;
+                no_longer_to_join(tx, room)?;
                 mark.map_or(Ok(()), |mark| mark.write(tx))
             }),
             Rejoined::ShutOut(effects) => {
                 let written = self.store.transaction("shut out", |tx| {
                     tx.apply(room.as_str(), &effects.changes)?;
                     unlist(tx, room)?;
+                    no_longer_to_join(tx, room)?;
                     mark.map_or(Ok(()), |mark| mark.write(tx))
                 });
                 written.map_err(ClientError::from)

@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::ClientError;
+use super::devices::look;
 use super::keeper::{Keep, Keeper, Odd, Work};
 use crate::account::{KEY_PACKAGES, KEY_PACKAGES_LOW, fetch_hub, publish};
 use crate::transport::{Call, Chain, Timing, Transport, TransportError, Verdict, backoff};
@@ -248,6 +249,8 @@ impl Workers {
 
     async fn supply_once(&self) -> Result<(), ClientError> {
         let (transport, keep) = (&self.0.transport, &self.0.keep);
+        // Key packages carry the list of devices, and the provider takes them with the newest alone.
+        look(keep, transport).await?;
         if keep.run(|keeper| keeper.is_publishing()).await?? {
             self.publish(0).await?;
         }

@@ -80,6 +80,22 @@ pub enum RoomChange {
         /// Whether messages of the time in between may be missing here.
         lost: bool,
     },
+    /// This device was linked, and came into the room as one more of its person: what was said before is on the others.
+    Linked,
+    /// Another device of somebody who was in the room came in.
+    DeviceJoined {
+        /// Whose.
+        who: String,
+        /// The device's identifier.
+        device: String,
+    },
+    /// A device of somebody who stays is no longer in the room.
+    DeviceLeft {
+        /// Whose.
+        who: String,
+        /// The device's identifier.
+        device: String,
+    },
     /// This device alone is out of the room.
     DeviceOut {
         /// By whom, where that is known.
@@ -124,6 +140,15 @@ impl RoomChange {
             },
             Self::Rules { rules, by } => Self::Rules { rules, by: other(by) },
             Self::Returned { lost } => Self::Returned { lost },
+            Self::Linked => Self::Linked,
+            Self::DeviceJoined { who, device } => Self::DeviceJoined {
+                who: name(&who),
+                device,
+            },
+            Self::DeviceLeft { who, device } => Self::DeviceLeft {
+                who: name(&who),
+                device,
+            },
             Self::DeviceOut { by } => Self::DeviceOut { by: other(by) },
         }
     }
@@ -165,6 +190,11 @@ impl RoomChange {
                     .to_owned()
             }
             Self::Returned { lost: false } => "this device came into the room".to_owned(),
+            Self::Linked => {
+                "this device came into the room; what was said before is on your other devices".to_owned()
+            }
+            Self::DeviceJoined { who, .. } => format!("another device of {who} came in"),
+            Self::DeviceLeft { who, .. } => format!("a device of {who} is no longer in the room"),
             Self::DeviceOut { by: Some(by) } => format!("{by} took this device out of the room"),
             Self::DeviceOut { by: None } => "this device was taken out of the room".to_owned(),
         }

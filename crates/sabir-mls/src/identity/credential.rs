@@ -162,6 +162,12 @@ impl ClientCredential {
         self.user.identity_key()
     }
 
+    /// The device key it claims to certify.
+    #[must_use]
+    pub fn claimed_device_key(&self) -> &[u8; 32] {
+        &self.device.certificate.key
+    }
+
     /// The provider whose CA must have issued it: the domain to have anchors for before [`Self::verify`].
     #[must_use]
     pub fn claimed_domain(&self) -> &Domain {

@@ -6,14 +6,18 @@ use rustls::pki_types::CertificateDer;
 use sabir_mls::identity::{ClientCredential, Freshness};
 use sabir_mls::keys::sha256;
 use sabir_mls::suite::verify_ed25519;
-use sabir_store::{Account, AddDevice, Device, DeviceOutcome};
-use sabir_wire::client_api::{RegisterDeviceCode, RegisterDeviceRequest, RegisterDeviceResponse};
+use sabir_store::{Account, AddDevice, Device, DeviceOutcome, Enqueue, Notice};
+use sabir_wire::client_api::{
+    DevicesResponse, ListedDevice, RegisterDeviceCode, RegisterDeviceRequest, RegisterDeviceResponse,
+};
 use sabir_wire::codec::{Decode, Encode};
 use sabir_wire::device_list::{KeyHash, SignedDeviceList};
 use sabir_wire::mls::Credential;
 use sabir_wire::uri::ProviderUri;
 
+use super::Session;
 use crate::error::{Error, log_refused};
+use crate::events;
 use crate::http::{Payload, binary, finish};
 use crate::server::Shared;
 
@@ -94,6 +98,7 @@ async fn try_register(shared: &Shared, request: &RegisterDeviceRequest) -> Resul
     {
         return Ok(Code::BadSignature);
     }
+    let raises = list.version > account.device_list_version;
     let command = AddDevice {
         user: user.as_str().to_owned(),
         client_uri: client.client().as_str().to_owned(),
@@ -110,7 +115,52 @@ async fn try_register(shared: &Shared, request: &RegisterDeviceRequest) -> Resul
         DeviceOutcome::ListNotNewer { .. } => return Ok(Code::DeviceListTooOld),
     }
     sign_out_unlisted(shared, user.as_str()).await?;
+    if raises {
+        tell_of_new_list(shared, user.as_str(), now).await?;
+    }
     Ok(Code::Registered)
+}
+
+/// `GET devices`
+pub(super) async fn list(State(shared): State<Arc<Shared>>, session: Session) -> Result<Response, Error> {
+    let account = shared
+        .store
+        .account(session.user.as_str())?
+        .ok_or(Error::Unauthenticated)?;
+    let device_list = SignedDeviceList::from_bytes(&account.device_list)
+        .map_err(|_| Error::Internal("a stored device list"))?;
+    let listed = |device: Device| {
+        let credential = ClientCredential::parse(&device.credential)
+            .map_err(|_| Error::Internal("a stored credential"))?
+            .to_credential();
+        Ok(ListedDevice {
+            credential,
+            added_at: device.added_at,
+        })
+    };
+    let devices = listed_devices(&account, shared.store.devices(session.user.as_str())?);
+    let devices = devices.into_iter().map(listed).collect::<Result<_, Error>>()?;
+    Ok(binary(DevicesResponse { device_list, devices }.to_bytes()))
+}
+
+/// The key packages that lay here went with the old list; the devices of the new one look at it and make others.
+async fn tell_of_new_list(shared: &Shared, user: &str, now: u64) -> Result<(), Error> {
+    let Some(account) = shared.store.account(user)? else {
+        return Ok(());
+    };
+    let notice = |device: Device| Notice {
+        device: device.client_uri,
+        kind: events::KEY_PACKAGES_LOW,
+        body: 0_u32.to_be_bytes().to_vec(),
+    };
+    let devices = listed_devices(&account, shared.store.devices(user)?);
+    let command = Enqueue {
+        notices: devices.into_iter().map(notice).collect(),
+        answer: None,
+        now,
+    };
+    shared.store.device_enqueue(command).await?;
+    Ok(())
 }
 
 /// Takes the tokens from devices that the newest list does not name.

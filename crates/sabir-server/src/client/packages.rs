@@ -71,6 +71,10 @@ fn judged(
         .store
         .device(session.client.as_str())?
         .ok_or(Error::Unauthenticated)?;
+    let account = shared
+        .store
+        .account(session.user.as_str())?
+        .ok_or(Error::Unauthenticated)?;
     let anchors = shared.anchors.known();
     let judge = |package: &KeyPackage| {
         let bytes = package.to_bytes();
@@ -79,6 +83,10 @@ fn judged(
         let client = &verified.client;
         if *client.client() != session.client || client.device_key().as_slice() != device.signature_key {
             return Err(Error::Denied("a key package is another device's"));
+        }
+        // Under another list than the newest it would be of no use to anybody who has seen that one.
+        if verified.device_list.as_deref() != Some(account.device_list.as_slice()) {
+            return Err(Error::Conflict("a key package is not of the newest device list"));
         }
         Ok(KeyPackageRow {
             reference: verified.reference,

@@ -127,6 +127,8 @@ fn path_of(row: &Row, device: &Online) -> String {
         device.user.to_path_segment()
     } else if row.route.contains("{url}") {
         "https%3A%2F%2Fa.example%2Fmimi%2Fv1%2Fasset%2Faaaaaaaaaaaaaaaaaaaaaaaa".to_owned()
+    } else if row.route.contains("{box}") {
+        "A".repeat(43)
     } else if row.route.contains("{assetId}") {
         "aaaaaaaaaaaaaaaaaaaaaaaa".to_owned()
     } else {

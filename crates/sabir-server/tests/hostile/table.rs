@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use axum::http::Method;
 use sabir_wire::client_api::{MAX_CLIENT_REQUEST, MAX_PUBLISH_REQUEST};
+use sabir_wire::pairing::{MAX_PAIRING_POST, PAIRING_REVEAL};
 use sabir_wire::protocol::{
     MAX_GROUP_INFO_REQUEST, MAX_KEY_MATERIAL_REQUEST, MAX_NOTIFY, MAX_SUBMIT_REQUEST, MAX_UPDATE_REQUEST,
 };
@@ -103,6 +104,28 @@ pub(crate) const ROWS: &[Row] = &[
         Anybody,
         Structure(MAX_CLIENT_REQUEST),
     ),
+    row("GET", "/client/v1/devices", Device, Nothing),
+    row(
+        "POST",
+        "/client/v1/pairing/{box}/hello",
+        Device,
+        Structure(MAX_PAIRING_POST),
+    ),
+    row("GET", "/client/v1/pairing/{box}/hello", Anybody, Nothing),
+    row(
+        "POST",
+        "/client/v1/pairing/{box}/reveal",
+        Anybody,
+        Structure(PAIRING_REVEAL),
+    ),
+    row("GET", "/client/v1/pairing/{box}/reveal", Device, Nothing),
+    row(
+        "POST",
+        "/client/v1/pairing/{box}/letter",
+        Device,
+        Structure(MAX_PAIRING_POST),
+    ),
+    row("GET", "/client/v1/pairing/{box}/letter", Anybody, Nothing),
     row(
         "POST",
         "/client/v1/key-packages",

@@ -72,6 +72,20 @@ async fn joined(town: &Town, at: &Running, name: &str, all: &[&Running]) -> (Per
     (person, Talker::new(online, all).await)
 }
 
+/// The name of Alice's box, in which everything lies.
+fn a_box() -> String {
+    data_encoding::BASE64URL_NOPAD.encode(&[7; 32])
+}
+
+/// What a box takes.
+fn sealed() -> Vec<u8> {
+    let sealed = sabir_wire::mls::HpkeCiphertext {
+        kem_output: vec![9; 32],
+        ciphertext: vec![9; 64],
+    };
+    sealed.to_bytes()
+}
+
 /// Two people in a direct room who have each said a word.
 async fn talk(one: &mut Talker, other: &mut Talker, room: &RoomUri) {
     one.open(&other.online.user, room).await;
@@ -117,8 +131,12 @@ impl World {
         let finished: FinishAssetResponse = alice.online.post(&path, &[]).await.read();
         assert!(matches!(finished, FinishAssetResponse::Finished { .. }));
         let begun = begin(&alice.online, &BEGUN).await;
-        let peer = Connection::open(town.peer_tls("b.example"), "a.example", a.address).await;
+        let at = |slot: &str| format!("{}{}{slot}", path::PAIRING, a_box());
         let nobody = Connection::open(town.device_tls(), "a.example", a.address).await;
+        assert_eq!(alice.online.post(&at(path::HELLO), &sealed()).await.status, 200);
+        assert_eq!(nobody.post(&at(path::REVEAL), &[1; 32]).await.status, 200);
+        assert_eq!(alice.online.post(&at(path::LETTER), &sealed()).await.status, 200);
+        let peer = Connection::open(town.peer_tls("b.example"), "a.example", a.address).await;
         let invite = a.invite(10_000).await;
         let world = Self {
             town,
@@ -224,6 +242,7 @@ impl World {
                 url.replace(':', "%3A").replace('/', "%2F")
             }
             "/invite/{token}" => self.invite.clone(),
+            route if route.contains("{box}") => a_box(),
             route if route.contains("{assetId}") => self.begun.to_string(),
             _ => room().to_path_segment(),
         };
@@ -295,6 +314,8 @@ impl World {
                 let log = self.b.shared.store.room_log(followed().as_str(), 0, 100).unwrap();
                 log.last().unwrap().body.to_vec()
             }
+            "/client/v1/pairing/{box}/hello" | "/client/v1/pairing/{box}/letter" => sealed(),
+            "/client/v1/pairing/{box}/reveal" => vec![1; 32],
             path::SIGN_IN => {
                 let challenge = self.nobody.post(path::CHALLENGE, &[]).await.read();
                 let sabir_wire::client_api::ClientAuthChallenge { nonce, .. } = challenge;

@@ -2,14 +2,15 @@
 
 use axum::http::Method;
 use data_encoding::BASE64URL_NOPAD;
-use sabir_mls::identity::IdentityKey;
+use sabir_mls::identity::{ClientCredential, IdentityKey};
 use sabir_mls::keys::SigningKey;
 use sabir_store::CreateInvite;
 use sabir_wire::client_api::{
-    ApiErrorCode, CreateAccountRequest, CreateAccountResponse, HubIdentity, RegisterDeviceCode,
-    RegisterDeviceRequest, RegisterDeviceResponse, SignInRequest, path,
+    ApiErrorCode, CreateAccountRequest, CreateAccountResponse, DevicesResponse, EventBody, HubIdentity,
+    RegisterDeviceCode, RegisterDeviceRequest, RegisterDeviceResponse, SignInRequest, path,
 };
 use sabir_wire::codec::Encode;
+use sabir_wire::mls::HpkeCiphertext;
 use sabir_wire::uri::{ClientUri, ProviderUri, UserUri};
 
 use crate::support::connection::Connection;
@@ -259,6 +260,123 @@ async fn signing_in_needs_this_key_this_nonce_and_this_connection() {
         ApiErrorCode::UNAUTHORIZED
     );
     assert_eq!(successor.get(path::HUB).await.status, 200);
+    a.stop().await;
+}
+
+#[tokio::test]
+async fn a_person_s_devices_are_known_to_these_devices_and_take_the_newest_list_alone() {
+    let (town, a, _) = town().await;
+    let alice = Person::join(&town, &a, "alice").await;
+    let mallory = Person::join(&town, &a, "mallory").await;
+    let first = alice.device("alice1", 1).go_online(&town, &a).await;
+    let other = mallory.device("mallory1", 1).go_online(&town, &a).await;
+    first.publish_some(3).await;
+    other.publish_some(2).await;
+    let key = SigningKey::ed25519(&mut rng()).unwrap();
+    let both = alice.device_list(2, &[&first.mls.key, &key]);
+    let mut events = first.events(0).await;
+    let second = alice
+        .device_with("alice2", key, both.clone())
+        .go_online(&town, &a)
+        .await;
+    // What lay there carries the old list; the device is told to make more, and others are not touched.
+    assert_eq!((first.available().await, other.available().await), (0, 2));
+    let event = events.next().await.unwrap();
+    assert_eq!(event.body, EventBody::KeyPackagesLow { available: 0 });
+    assert_eq!(
+        first.publish(&first.packages(1)).await.api_error(),
+        ApiErrorCode::CONFLICT,
+        "under the old list"
+    );
+    assert_eq!(second.publish_some(1).await.len(), 1);
+
+    for device in [&first, &second] {
+        let seen: DevicesResponse = device.get(path::DEVICES).await.read();
+        assert_eq!(seen.device_list, both);
+        let clients: Vec<String> = seen
+            .devices
+            .iter()
+            .map(|it| {
+                ClientCredential::from_credential(&it.credential)
+                    .unwrap()
+                    .claimed_client()
+                    .to_string()
+            })
+            .collect();
+        assert_eq!(
+            clients,
+            ["mimi://a.example/d/alice1", "mimi://a.example/d/alice2"]
+        );
+    }
+    let seen: DevicesResponse = other.get(path::DEVICES).await.read();
+    assert_eq!(seen.devices.len(), 1, "one's own alone");
+    a.stop().await;
+}
+
+#[tokio::test]
+async fn a_box_for_linking_is_opened_by_a_device_and_read_by_who_knows_its_name() {
+    let (town, a, stranger) = town().await;
+    let alice = Person::join(&town, &a, "alice").await;
+    let mallory = Person::join(&town, &a, "mallory").await;
+    let device = alice.device("alice1", 1).go_online(&town, &a).await;
+    let other = mallory.device("mallory1", 1).go_online(&town, &a).await;
+    let name = BASE64URL_NOPAD.encode(&[7; 32]);
+    let at = |slot: &str| format!("{}{name}{slot}", path::PAIRING);
+    let (hello, reveal, letter) = (at(path::HELLO), at(path::REVEAL), at(path::LETTER));
+    let sealed = |text: &[u8]| {
+        let sealed = HpkeCiphertext {
+            kem_output: vec![9; 32],
+            ciphertext: text.to_vec(),
+        };
+        sealed.to_bytes()
+    };
+    let (hi, written) = (sealed(b"hello"), sealed(b"letter"));
+    assert_eq!(
+        stranger.post(&reveal, &[1; 32]).await.api_error(),
+        ApiErrorCode::NOT_FOUND
+    );
+    assert_eq!(
+        device.post(&hello, b"hello").await.api_error(),
+        ApiErrorCode::MALFORMED
+    );
+    assert_eq!(
+        stranger.post(&hello, &hi).await.api_error(),
+        ApiErrorCode::UNAUTHORIZED
+    );
+    assert_eq!(device.post(&hello, &hi).await.status, 200);
+    let read = async |path: &str| stranger.ask(Method::GET, path, &[], &[]).await;
+    assert_eq!(read(&hello).await.body.as_ref(), hi);
+    assert_eq!(read(&letter).await.api_error(), ApiErrorCode::NOT_FOUND);
+    assert_eq!(
+        stranger.post(&reveal, &[1; 31]).await.api_error(),
+        ApiErrorCode::MALFORMED
+    );
+    assert_eq!(
+        stranger.post(&reveal, &[1; 33]).await.api_error(),
+        ApiErrorCode::TOO_LARGE
+    );
+    assert_eq!(stranger.post(&reveal, &[1; 32]).await.status, 200);
+    assert_eq!(
+        stranger.post(&reveal, &[2; 32]).await.api_error(),
+        ApiErrorCode::CONFLICT
+    );
+    assert_eq!(device.get(&reveal).await.body.as_ref(), [1; 32]);
+    assert_eq!(other.get(&reveal).await.api_error(), ApiErrorCode::NOT_FOUND);
+    assert_eq!(
+        other.post(&letter, &written).await.api_error(),
+        ApiErrorCode::NOT_FOUND
+    );
+    assert_eq!(
+        other.post(&hello, &sealed(b"mine")).await.api_error(),
+        ApiErrorCode::CONFLICT
+    );
+    assert_eq!(device.post(&letter, &written).await.status, 200);
+    assert_eq!(read(&letter).await.body.as_ref(), written);
+    let short = format!("{}AAAA{}", path::PAIRING, path::HELLO);
+    assert_eq!(
+        device.post(&short, &hi).await.api_error(),
+        ApiErrorCode::MALFORMED
+    );
     a.stop().await;
 }
 

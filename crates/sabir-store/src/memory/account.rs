@@ -119,6 +119,14 @@ impl State {
         };
         account.device_list = device_list;
         account.device_list_version = device_list_version;
+        if device_list_version > current {
+            let devices = &self.devices;
+            let is_theirs = |device: &String| devices.get(device).is_some_and(|device| device.user == user);
+            let packages = self.packages.values_mut();
+            packages
+                .filter(|package| is_theirs(&package.device))
+                .for_each(|package| package.gone = true);
+        }
         self.devices.insert(
             client_uri.clone(),
             Device {

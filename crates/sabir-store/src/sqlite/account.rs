@@ -130,6 +130,12 @@ pub(super) fn add_device(connection: &Connection, command: &AddDevice) -> Result
         sql,
         params![user, device_list, int(*device_list_version)],
     )?;
+    if *device_list_version > current {
+        // What lies here carries an older list, and nobody who has seen the new one takes that.
+        let sql = "UPDATE key_packages SET gone = 1, bytes = x''
+            WHERE gone = 0 AND device IN (SELECT client_uri FROM devices WHERE user = ?1)";
+        execute(connection, sql, [user])?;
+    }
     let sql = "INSERT INTO devices (client_uri, user, credential, signature_key, added_at) VALUES (?1, ?2, ?3, ?4, ?5)
         ON CONFLICT (client_uri) DO UPDATE SET credential = excluded.credential";
     execute(

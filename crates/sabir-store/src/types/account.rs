@@ -80,7 +80,8 @@ pub struct Account {
     pub created_at: u64,
 }
 
-/// Adds a device together with the device list that names it, or renews its credential.
+/// Adds a device together with the device list that names it, or renews its credential. Where the list is newer than the
+/// account's, all key packages of the user that were not taken are gone: they carry an older one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AddDevice {
     /// The user's URI.

@@ -277,6 +277,52 @@ fn device_lists_only_ascend() {
 }
 
 #[test]
+fn a_newer_device_list_takes_the_key_packages_of_the_old_one() {
+    each(|backend| {
+        let store = backend.store();
+        let add = |command: AddDevice| store.add_device(command).wait().unwrap();
+        let invite = CreateInvite {
+            token_hash: [1; 32],
+            expires_at: 2000,
+            uses: 2,
+        };
+        store.create_invite(invite).wait().unwrap();
+        for (user, name) in [(ALICE, "alice"), ("mimi://a.example/u/bob", "bob")] {
+            let made = account([1; 32], user, name, 1);
+            store.create_account(made).wait().unwrap();
+        }
+        let first = device(1, 1);
+        add(first.clone());
+        let bobs = AddDevice {
+            user: "mimi://a.example/u/bob".into(),
+            ..device(3, 1)
+        };
+        add(bobs.clone());
+        let publish = |of: &AddDevice, numbers: std::ops::Range<u16>| {
+            let command = PublishKeyPackages {
+                device: of.client_uri.clone(),
+                user: of.user.clone(),
+                packages: numbers.map(|n| package(n, 1, 10)).collect(),
+            };
+            store.publish_key_packages(command).wait().unwrap();
+        };
+        let waiting = |of: &AddDevice| store.count_key_packages(&of.client_uri, ANY).unwrap();
+        publish(&first, 0..3);
+        publish(&bobs, 10..12);
+        assert_eq!(add(device(1, 1)), DeviceOutcome::Same);
+        assert_eq!(waiting(&first), 3, "a repetition takes nothing");
+        assert_eq!(add(device(2, 2)), DeviceOutcome::Added);
+        assert_eq!((waiting(&first), waiting(&bobs)), (0, 2));
+        publish(&first, 3..5);
+        // Another device under the same list.
+        assert_eq!(add(device(1, 2)), DeviceOutcome::Same);
+        assert_eq!(waiting(&first), 2);
+        publish(&first, 0..3);
+        assert_eq!(waiting(&first), 2, "what is gone does not come back");
+    });
+}
+
+#[test]
 fn tokens_end_and_can_be_revoked() {
     each(|backend| {
         for n in 1..=3 {

@@ -10,6 +10,10 @@ use serde_json::{Map, Value};
 use super::Agent;
 use super::owner::{Owner, Subscription};
 use crate::rpc::code::Code;
+use crate::rpc::devices::{
+    Confirm, DEVICE_ADD, DEVICE_ADD_CONFIRM, DEVICE_ADD_NUMBER, DEVICE_LINK, DEVICE_LINK_CONFIRM,
+    DEVICE_LINK_NUMBER, DEVICE_LIST, Patience,
+};
 use crate::rpc::files::{FILE_SAVE, FILE_SEND, FILE_STATUS, FileStatus};
 use crate::rpc::message::Failure;
 use crate::rpc::methods::{self, *};
@@ -75,6 +79,29 @@ async fn carry_out(agent: &Agent, method: &str, params: Map<String, Value>) -> R
         ACCOUNT_RECOVERY_CODE => {
             let AccountRecoveryCode { written_down } = read(params)?;
             result(owner.recovery_code(written_down).await)
+        }
+        DEVICE_LIST => {
+            let Nothing {} = read(params)?;
+            result(owner.devices().await)
+        }
+        DEVICE_LINK => result(owner.link(&agent.profile, read(params)?).await),
+        DEVICE_LINK_NUMBER => {
+            let Patience { wait_ms } = read(params)?;
+            result(owner.link_number(patience(wait_ms)?).await)
+        }
+        DEVICE_LINK_CONFIRM => {
+            let Confirm { number, wait_ms } = read(params)?;
+            let wait = patience(wait_ms)?;
+            result(owner.link_confirm(&agent.profile, &number, wait).await)
+        }
+        DEVICE_ADD => result(owner.add_device(read(params)?).await),
+        DEVICE_ADD_NUMBER => {
+            let Patience { wait_ms } = read(params)?;
+            result(owner.add_number(patience(wait_ms)?).await)
+        }
+        DEVICE_ADD_CONFIRM => {
+            let Confirm { number, .. } = read(params)?;
+            result(owner.add_confirm(&number).await)
         }
         ROOMS_LIST => {
             let Nothing {} = read(params)?;

@@ -2,12 +2,14 @@
 //!
 //! * [`create`]: an account is made.
 //! * [`acting`]: what a person does to messages, and what they set.
+//! * [`devices`]: the person's devices, and linking on both sides.
 //! * [`tracker`]: which messages wait, and who waits for them.
 //! * [`files`]: files on their way.
 //! * [`failures`]: the library's errors in the codes of the registry.
 
 mod acting;
 mod create;
+mod devices;
 mod failures;
 mod files;
 mod rooms;
@@ -39,6 +41,10 @@ struct Inner {
     open: watch::Sender<Option<Open>>,
     /// One account is made at a time.
     creating: Mutex<()>,
+    /// This device, which is to become one of somebody's.
+    linking: Mutex<Option<sabir_client::account::Linking>>,
+    /// Another device, which is to become one of this person's.
+    adding: Mutex<Option<sabir_client::Adding>>,
 }
 
 /// A profile that has an account.
@@ -62,6 +68,8 @@ impl Owner {
         Ok(Self(Arc::new(Inner {
             open: watch::Sender::new(open),
             creating: Mutex::new(()),
+            linking: Mutex::default(),
+            adding: Mutex::default(),
         })))
     }
 

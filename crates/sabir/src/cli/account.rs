@@ -49,7 +49,7 @@ pub(super) async fn run(path: &Path, command: AccountCommand, out: &Out) -> Resu
     }
 }
 
-fn print(account: &Account, out: &Out) -> Result<(), Failure> {
+pub(super) fn print(account: &Account, out: &Out) -> Result<(), Failure> {
     out.line(&format!("address   {}", terminal::one_line(&account.address)))?;
     out.line(&format!("provider  {}", terminal::one_line(&account.provider)))?;
     out.line(&format!("device    {}", terminal::one_line(&account.device_name)))?;
@@ -102,7 +102,7 @@ async fn create(path: &Path, args: CreateArgs, out: &Out) -> Result<(), Failure>
     Ok(())
 }
 
-fn read_anchor(path: &Path) -> Result<String, Failure> {
+pub(super) fn read_anchor(path: &Path) -> Result<String, Failure> {
     let mut text = String::new();
     let file = std::fs::File::open(path).and_then(|file| file.take(MAX_ANCHOR).read_to_string(&mut text));
     match file {

@@ -25,6 +25,9 @@ pub(super) enum Command {
     /// Make an account, or show it
     #[command(subcommand)]
     Account(AccountCommand),
+    /// Link another device, or list your devices
+    #[command(subcommand, after_help = DEVICE_EXAMPLES)]
+    Device(DeviceCommand),
     /// Talk to somebody: type lines, see replies as they arrive
     #[command(after_help = CHAT_EXAMPLES)]
     Chat(ChatArgs),
@@ -245,6 +248,33 @@ pub(super) enum AccountCommand {
     Show,
     /// Show the recovery code, until you say that you have written it down
     RecoveryCode(RecoveryArgs),
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum DeviceCommand {
+    /// List your devices
+    List,
+    /// Make this empty profile a device of an account that you have
+    Link(LinkArgs),
+    /// Take a new device for one of yours; this device must hold your identity key
+    Add {
+        /// What the new device shows
+        #[arg(value_name = "TEXT")]
+        text: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct LinkArgs {
+    /// Your address, or your provider's domain
+    #[arg(value_name = "ADDRESS-or-PROVIDER")]
+    pub(super) account: String,
+    /// What to call this device
+    #[arg(long, value_name = "NAME", default_value = "sabir")]
+    pub(super) device_name: String,
+    /// Trust these certificates (PEM) for providers, in place of the system's
+    #[arg(long, value_name = "FILE")]
+    pub(super) trust_anchor: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -555,6 +585,15 @@ const SETTINGS_EXAMPLES: &str = "\
 Examples:
   sabir settings
   sabir settings --read-receipts off";
+
+const DEVICE_EXAMPLES: &str = "\
+Both devices show the same number; type on each what the other one shows. Never link a device whose text
+somebody sent you.
+
+Examples:
+  on the new device:  sabir device link alice@a.example --device-name phone
+  on the old device:  sabir device add sabir-device-AS5taW1pOi8v...
+  sabir device list";
 
 const ROOM_EXAMPLES: &str = "\
 A room is named by what it is called, or by its identifier where several are called so.

@@ -101,6 +101,10 @@ codes! {
     RoleUnknown = 28, "role_unknown";
     /// These rules cannot be a room's.
     RulesMalformed = 29, "rules_malformed";
+    /// Two devices were not linked; the message says why.
+    PairingFailed = 31, "pairing_failed";
+    /// This device does not hold the person's identity key.
+    NotIdentityHolder = 32, "not_identity_holder";
 }
 
 #[cfg(test)]

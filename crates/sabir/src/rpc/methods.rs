@@ -3,6 +3,10 @@
 use sabir_client::types::{Account, Message, Notice, Room};
 use serde::{Deserialize, Serialize};
 
+use super::devices::{
+    DEVICE_ADD, DEVICE_ADD_CONFIRM, DEVICE_ADD_NUMBER, DEVICE_LINK, DEVICE_LINK_CONFIRM, DEVICE_LINK_NUMBER,
+    DEVICE_LIST,
+};
 use super::files::{FILE_SAVE, FILE_SEND, FILE_STATUS};
 
 /// `account.show`. Result: [`Account`].
@@ -72,6 +76,13 @@ pub(crate) const ALL: &[&str] = &[
     ACCOUNT_SHOW,
     ACCOUNT_CREATE,
     ACCOUNT_RECOVERY_CODE,
+    DEVICE_LIST,
+    DEVICE_LINK,
+    DEVICE_LINK_NUMBER,
+    DEVICE_LINK_CONFIRM,
+    DEVICE_ADD,
+    DEVICE_ADD_NUMBER,
+    DEVICE_ADD_CONFIRM,
     ROOMS_LIST,
     ROOM_LOG,
     MESSAGE_SEND,

@@ -14,13 +14,7 @@ use crate::rpc::methods::{AccountCreate, AccountCreated};
 /// Makes the account, or goes on with one that was begun. The store is closed again at the end.
 pub(super) async fn create(profile: &Profile, params: AccountCreate) -> Result<AccountCreated, Failure> {
     let new = new_account(&params)?;
-    let folder = profile.folder();
-    let opened = if Store::exists(folder) {
-        Store::open(folder, None)
-    } else {
-        Store::create(folder, None)
-    };
-    let mut store = opened.map_err(failures::store)?;
+    let mut store = open_store(profile)?;
     if params.start_over {
         account::abandon(&mut store).map_err(failures::account)?;
     }
@@ -49,16 +43,32 @@ fn new_account(params: &AccountCreate) -> Result<NewAccount, Failure> {
         Some(pem) => read_anchors(pem.as_bytes()).map_err(failures::anchors)?,
         None => Vec::new(),
     };
-    if params.device_name.is_empty() || params.device_name.len() > MAX_DEVICE_NAME {
-        let message = format!("device_name has 1 to {MAX_DEVICE_NAME} bytes");
-        return Err(Failure::new(Code::InvalidParams, message));
-    }
+    check_device_name(&params.device_name)?;
     Ok(NewAccount {
         invite,
         name: params.name.clone(),
         device_name: params.device_name.clone(),
         anchors,
     })
+}
+
+/// The profile's store, made where there is none.
+pub(super) fn open_store(profile: &Profile) -> Result<Store, Failure> {
+    let folder = profile.folder();
+    let opened = if Store::exists(folder) {
+        Store::open(folder, None)
+    } else {
+        Store::create(folder, None)
+    };
+    opened.map_err(failures::store)
+}
+
+pub(super) fn check_device_name(name: &str) -> Result<(), Failure> {
+    if name.is_empty() || name.len() > MAX_DEVICE_NAME {
+        let message = format!("device_name has 1 to {MAX_DEVICE_NAME} bytes");
+        return Err(Failure::new(Code::InvalidParams, message));
+    }
+    Ok(())
 }
 
 /// Bytes of a device's name.

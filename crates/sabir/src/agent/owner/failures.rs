@@ -1,7 +1,7 @@
 //! What the client library says, in the codes of the registry.
 
 use sabir_client::ClientError;
-use sabir_client::account::AccountError;
+use sabir_client::account::{AccountError, PairingError};
 use sabir_client::store::{KeyFileError, StoreError};
 use sabir_client::transport::{AnchorError, TransportError};
 
@@ -30,6 +30,10 @@ pub(super) fn account(error: AccountError) -> Failure {
             Failure::new(Code::NameRefused, message).hint("choose another name: --name NAME")
         }
         AccountError::DeviceRefused(_) => Failure::new(Code::ProviderRefused, message),
+        AccountError::Pairing(PairingError::MayNot) => Failure::new(Code::NotIdentityHolder, message)
+            .hint("do it on the device that you made the account with: sabir device list"),
+        AccountError::Pairing(_) => Failure::new(Code::PairingFailed, message)
+            .hint("begin anew on the new device, and compare the numbers: sabir device link ADDRESS"),
         AccountError::Certificate(_) => Failure::new(Code::ProviderUnverified, message)
             .hint("nothing of what the provider sent is used; tell its operator"),
         AccountError::Transport(error) => {
