@@ -301,3 +301,123 @@ fn a_profile_from_a_backup_finds_its_way_back() {
         });
     }
 }
+
+#[test]
+fn a_room_has_rules_that_everybody_keeps() {
+    let mut town = Town::new(&["a.example", "b.example", "c.example"]).unwrap();
+    let alice = town.person("alice", "a.example").unwrap();
+    let bob = town.person("bob", "b.example").unwrap();
+    let carol = town.person("carol", "c.example").unwrap();
+    let (a, b, c) = (alice.address(), bob.address(), carol.address());
+
+    // An announcement channel: its owner writes, the others read.
+    alice
+        .ask(&["room", "create", "News", "--template", "announcement", b])
+        .unwrap();
+    sees(&bob, "News", &[(a, "owner"), (b, "member")]);
+    alice.send("News", "It rains").unwrap();
+    soon("bob reads the news", || {
+        (texts(&bob, "News") == ["It rains"]).then_some(())
+    });
+    let refused = refusal(bob.ask(&["send", "News", "Does it?"]));
+    assert!(
+        refused.contains("CAN_SEND") || refused.contains("role"),
+        "{refused}"
+    );
+    assert_eq!(texts(&alice, "News"), ["It rains"]);
+    let refused = refusal(alice.ask(&["room", "create", "Odd", "--template", "odd"]));
+    assert!(refused.contains("no template"), "{refused}");
+
+    // Rules are changed by who may, and hold at every provider.
+    alice.ask(&["room", "create", "Club", b]).unwrap();
+    sees(&bob, "Club", &[(a, "owner"), (b, "member")]);
+    let refused = refusal(bob.ask(&["room", "policy", "Club", "--max-people", "9"]));
+    assert!(refused.contains("only an owner"), "{refused}");
+    alice
+        .ask(&[
+            "room",
+            "policy",
+            "Club",
+            "--max-people",
+            "2",
+            "--receipts",
+            "forbidden",
+        ])
+        .unwrap();
+    let refused = refusal(alice.ask(&["room", "add", "Club", c]));
+    assert!(refused.contains("too many people"), "{refused}");
+    let rules = |person: &Profile| {
+        person
+            .ask(&["room", "policy", "Club"])
+            .ok()
+            .map(|said| said["rules"].clone())
+    };
+    let expected = json!([
+        "at most 2 people",
+        "nobody is told what was read",
+        "senders are told what arrived, as each person wishes"
+    ]);
+    for person in [&alice, &bob] {
+        soon("the rules are told", || {
+            (rules(person)? == expected).then_some(())
+        });
+    }
+    alice
+        .ask(&["room", "policy", "Club", "--max-people", "0"])
+        .unwrap();
+    alice.ask(&["room", "add", "Club", c]).unwrap();
+    sees(&carol, "Club", &[(a, "owner"), (b, "member"), (c, "member")]);
+    carol.send("Club", "I am in").unwrap();
+    soon("alice hears carol", || {
+        texts(&alice, "Club")
+            .contains(&"I am in".to_owned())
+            .then_some(())
+    });
+
+    // Files of at most sixteen bytes, as the draft encodes it: anywhere, no domains, downloads direct.
+    let mut policy = vec![0, 0, 0, 0, 0];
+    for _ in 0..4 {
+        policy.extend_from_slice(&16_u64.to_be_bytes());
+    }
+    policy.extend_from_slice(&[0, 0]);
+    let file = town.folder().join("assets.bin");
+    std::fs::write(&file, policy).unwrap();
+    let file = file.to_str().unwrap().to_owned();
+    let set = [
+        "room",
+        "policy",
+        "Club",
+        "--component",
+        "asset_policy",
+        "--data",
+        &file,
+    ];
+    alice.ask(&set).unwrap();
+    let (small, large) = (town.folder().join("small.txt"), town.folder().join("large.txt"));
+    std::fs::write(&small, "sixteen is right").unwrap();
+    std::fs::write(&large, "seventeen is not.").unwrap();
+    soon("carol knows of the rule", || {
+        let refused = carol
+            .ask(&["send", "Club", "--file", large.to_str().unwrap()])
+            .err()?;
+        refused.to_string().contains("at most 16 bytes").then_some(())
+    });
+    carol
+        .ask(&["send", "Club", "--file", small.to_str().unwrap()])
+        .unwrap();
+    alice
+        .ask(&[
+            "room",
+            "policy",
+            "Club",
+            "--component",
+            "asset_policy",
+            "--remove",
+        ])
+        .unwrap();
+    soon("carol sends it after all", || {
+        carol
+            .ask(&["send", "Club", "--file", large.to_str().unwrap()])
+            .ok()
+    });
+}

@@ -128,6 +128,24 @@ impl Linking {
     /// # Errors
     /// [`AccountError::Pairing`], and [`AccountError::Transport`] where the provider refuses.
     pub async fn offer(&mut self) -> Result<LinkOffer, AccountError> {
+        let hello = match &self.hello {
+            Some(hello) => hello.clone(),
+            None => self.greeted().await?,
+        };
+        // Kept before the own half is shown, and never asked for again: who knows that half could choose another hello
+        // until the numbers agree.
+        self.hello = Some(hello.clone());
+        // The other side learns this half once it has shown its own: neither can choose.
+        let call = Call::post(self.paired.path(path::REVEAL), self.reveal.to_bytes(), 0).anonymous();
+        self.patiently(&call).await?;
+        Ok(LinkOffer {
+            address: hello.user.to_address(),
+            number: number(&self.paired.transcript(&hello, &self.reveal)),
+        })
+    }
+
+    /// The first word of the other device.
+    async fn greeted(&self) -> Result<PairingHello, AccountError> {
         let sealed = self.fetch(path::HELLO).await?;
         let plain = open(
             &self.seal_key.private,
@@ -143,16 +161,7 @@ impl Linking {
         if self.user.as_ref().is_some_and(|user| *user != hello.user) {
             return Err(PairingError::Forged("it is another person's").into());
         }
-        // The other side learns this half once it has shown its own: neither can choose.
-        let call = Call::post(self.paired.path(path::REVEAL), self.reveal.to_bytes(), 0).anonymous();
-        self.patiently(&call).await?;
-        let transcript = self.paired.transcript(&hello, &self.reveal);
-        let offer = LinkOffer {
-            address: hello.user.to_address(),
-            number: number(&transcript),
-        };
-        self.hello = Some(hello);
-        Ok(offer)
+        Ok(hello)
     }
 
     /// The person saw this number on the other device: waits for what it sends, and makes this profile the person's.

@@ -14,8 +14,8 @@ use sabir_wire::uri::UserUri;
 use super::intent::{MAX_NAME, MAX_POLICIES};
 use super::{Conversation, ConversationContext, Intent};
 use crate::hub::device_lists::Listed;
-use crate::room::BANNED;
 use crate::room::policy::{self, Action, LeafClient, View};
+use crate::room::{BANNED, Features};
 
 /// What is to be done for an intent.
 #[derive(Debug)]
@@ -68,6 +68,18 @@ impl Conversation {
             let different: BTreeSet<_> = policies.iter().map(|(component, _)| component).collect();
             if different.len() != policies.len() || policies.len() > MAX_POLICIES as usize {
                 return Err("a policy is named twice, or too many are".to_owned());
+            }
+            let known = |component: &ComponentId| {
+                [
+                    ComponentId::BASE_ROOM_POLICY,
+                    ComponentId::ROLES_LIST,
+                    ComponentId::PREAUTH_LIST,
+                ]
+                .contains(component)
+                    || (Features::COMPONENTS.contains(component) && *component != ComponentId::JOIN_LINKS)
+            };
+            if !policies.iter().all(|(component, _)| known(component)) {
+                return Err("this component does not change as a whole".to_owned());
             }
             let base = policies
                 .iter()

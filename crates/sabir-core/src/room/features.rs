@@ -106,6 +106,9 @@ features! {
     expiration: MessageExpiration = MESSAGE_EXPIRATION;
 }
 
+/// Components that a base policy names at most. The draft knows fewer than twenty.
+const MAX_LISTED: usize = 256;
+
 /// Why the policy of a feature cannot be a room's.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum FeatureError {
@@ -193,6 +196,12 @@ pub(crate) fn check(state: &RoomState) -> Result<(), FeatureError> {
     let features = &state.features;
     // draft-ietf-mimi-room-policy-03 §5: the base policy lists "the Component IDs of the other policy components".
     let listed = &state.base.policy_component_ids;
+    let different: BTreeSet<_> = listed.iter().collect();
+    if different.len() != listed.len() || listed.len() > MAX_LISTED {
+        return Err(FeatureError::Rule(
+            "the base policy names a component twice, or too many",
+        ));
+    }
     if let Some(unlisted) = features.present().find(|component| !listed.contains(component)) {
         return Err(FeatureError::Unlisted(unlisted.0));
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use sabir_mls::app_data::AppDataOperation;
 use sabir_mls::group::PendingProposal;
 use sabir_mls::identity::{VerifiedClient, continues};
 use sabir_mls::{Author, CommitFacts, LeafFact, MlsError};
@@ -99,9 +100,16 @@ pub(crate) fn check_proposals(view: View<'_>, proposals: &[PendingProposal]) -> 
         let by = by(view, proposal.author, None)?;
         match (&proposal.app_data, proposal.removes) {
             (Some((component, operation)), _) => {
-                asked
-                    .app_data
-                    .push((by, ComponentId(*component), operation.clone()));
+                let component = ComponentId(*component);
+                // Every commit has to hold what waits, and none could if a member does not understand what would come:
+                // what is not there comes by a commit, which is judged with its members.
+                let there = component == ComponentId::PARTICIPANT_LIST
+                    || component == ComponentId::ROOM_METADATA
+                    || view.state.data(component).is_some();
+                if !there && matches!(operation, AppDataOperation::Update(_)) {
+                    return Err(Refusal::Denied("a component that is not there comes by a commit"));
+                }
+                asked.app_data.push((by, component, operation.clone()));
             }
             (None, Some(leaf)) => asked.removes.push((by, leaf)),
             // Add, Update and whatever else there is: not by themselves.

@@ -9,7 +9,7 @@ use sabir_wire::uri::UserUri;
 
 use super::change::{Changes, Move};
 use super::{By, Refusal, View, acting_role, authorises, limits, preauthorised_role};
-use crate::room::{BANNED, Features, RoomKind, check_features, check_roles};
+use crate::room::{BANNED, Features, RoomKind, RoomState, check_features, check_roles};
 
 /// Decides about changes as one action.
 pub(super) fn check(view: View<'_>, changes: &Changes) -> Result<(), Refusal> {
@@ -253,41 +253,46 @@ fn check_component(
     }
 }
 
-/// Whether the base policy changes in nothing but the components it names, and in those alone that come or go beside it.
+/// Whether the base policy changes in nothing but the components it names, and in those alone that come or go beside it:
+/// the others stay as they are, in their order.
 fn lists_alone(view: View<'_>, changes: &Changes) -> bool {
     let (old, new) = (&view.state.base, &changes.next.base);
     let relisted = BaseRoomPolicy {
         policy_component_ids: new.policy_component_ids.clone(),
         ..old.clone()
     };
-    let mut differ = old
-        .policy_component_ids
+    let (before, after) = (&old.policy_component_ids, &new.policy_component_ids);
+    let (had, has): (BTreeSet<_>, BTreeSet<_>) = (before.iter().collect(), after.iter().collect());
+    let mut differ = had.symmetric_difference(&has).peekable();
+    let stays = |of: &BTreeSet<_>, component: &ComponentId| of.contains(component);
+    let ordered = before
         .iter()
-        .filter(|component| !new.policy_component_ids.contains(component))
-        .chain(
-            new.policy_component_ids
-                .iter()
-                .filter(|component| !old.policy_component_ids.contains(component)),
-        );
+        .filter(|component| stays(&has, component))
+        .eq(after.iter().filter(|component| stays(&had, component)));
     relisted == *new
-        && differ.all(|component| Features::COMPONENTS.contains(component) && changes.changes(*component))
+        && ordered
+        && differ.peek().is_some()
+        && differ.all(|component| Features::COMPONENTS.contains(component) && changes.changes(**component))
 }
 
 /// draft-ietf-mimi-room-policy-03 §8.7 reserves canCreateJoinCode and canDeleteJoinCode, which the registry numbers; the
-/// capability for other policies covers both.
+/// capability for other policies covers both, and is asked for where nothing comes or goes.
 fn check_links(role: &Role, view: View<'_>, changes: &Changes) -> Result<(), Refusal> {
-    if role.has(CapabilityType::CAN_CHANGE_OTHER_POLICY_ATTRIBUTE) {
-        return Ok(());
-    }
-    let links = |state: &crate::room::RoomState| -> BTreeSet<Vec<u8>> {
-        let links = state.features.join_links.iter().flat_map(|links| &links.0);
-        links.map(|link| link.0.clone()).collect()
+    let links = |state: &RoomState| -> Option<BTreeSet<Vec<u8>>> {
+        let links = state.features.join_links.as_ref()?;
+        Some(links.0.iter().map(|link| link.0.clone()).collect())
     };
     let (old, new) = (links(view.state), links(&changes.next));
-    if !new.is_subset(&old) {
+    let (had, has) = (old.clone().unwrap_or_default(), new.clone().unwrap_or_default());
+    let made = !has.is_subset(&had) || (old.is_none() && new.is_some());
+    let withdrawn = !had.is_subset(&has) || (old.is_some() && new.is_none());
+    if role.has(CapabilityType::CAN_CHANGE_OTHER_POLICY_ATTRIBUTE) || !(made || withdrawn) {
+        return require(role, CapabilityType::CAN_CHANGE_OTHER_POLICY_ATTRIBUTE);
+    }
+    if made {
         require(role, CapabilityType::CAN_CREATE_JOIN_CODE)?;
     }
-    if !old.is_subset(&new) {
+    if withdrawn {
         require(role, CapabilityType::CAN_DELETE_JOIN_CODE)?;
     }
     Ok(())
@@ -358,7 +363,7 @@ pub(crate) fn check_new(view: View<'_>) -> Result<(), Refusal> {
 }
 
 /// Kinds of rooms that are not enforced here are refused rather than half enforced.
-fn supported(state: &crate::room::RoomState) -> Result<(), Refusal> {
+fn supported(state: &RoomState) -> Result<(), Refusal> {
     let base = &state.base;
     if base.parent_dependant || base.parent_room.is_some() {
         return denied("rooms that depend on others are not supported");

@@ -3,7 +3,7 @@
 use sabir_mls::app_data::AppDataOperation;
 use sabir_wire::codec::{Decode, Encode};
 use sabir_wire::mls::ComponentId;
-use sabir_wire::policy::BaseRoomPolicy;
+use sabir_wire::policy::{BaseRoomPolicy, PreAuthData};
 
 use crate::room::{Features, RoomState};
 
@@ -25,7 +25,13 @@ pub(crate) fn operations(state: &RoomState, wanted: &[Wanted]) -> Vec<(Component
     base.policy_component_ids
         .clone_from(&state.base.policy_component_ids);
     for (component, data) in wanted {
-        if *component == ComponentId::BASE_ROOM_POLICY || state.data(*component) == *data {
+        // Nobody preauthorised is the same as no list.
+        let nobody = *component == ComponentId::PREAUTH_LIST
+            && data.as_deref().is_some_and(|data| {
+                PreAuthData::from_bytes(data).is_ok_and(|data| data == PreAuthData::default())
+            });
+        let data = data.as_ref().filter(|_| !nobody);
+        if *component == ComponentId::BASE_ROOM_POLICY || state.data(*component).as_ref() == data {
             continue;
         }
         let listed = &mut base.policy_component_ids;
