@@ -36,7 +36,11 @@ pub(super) fn new_record(engine: &Conversation, me: &UserUri, now: u64) -> RoomR
         } else {
             RoomKind::Group
         },
-        with: state.other(me).map(ToString::to_string),
+        // A group is nobody's conversation of two, whoever stands first on its list.
+        with: state
+            .other(me)
+            .filter(|_| state.is_direct())
+            .map(ToString::to_string),
         name: String::new(),
         members: Vec::new(),
         role: String::new(),

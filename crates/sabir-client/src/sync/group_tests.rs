@@ -311,6 +311,32 @@ async fn two_direct_rooms_become_one() {
 }
 
 #[tokio::test]
+async fn a_group_of_two_is_no_second_conversation_with_the_other() {
+    let world = World::new();
+    let provider = world.provider("a.example").await;
+    let alice = world.person("alice", &provider).await;
+    let bob = world.person("bob", &provider).await;
+    alice.send_text("bob@a.example", "hello").await.unwrap();
+    // Their identifiers are random: of several, some come behind the direct room's.
+    let mut groups = Vec::new();
+    for number in 0..4 {
+        let name = format!("group {number}");
+        let made = alice.create_group(&name, vec!["bob@a.example".to_owned()]).await;
+        groups.push(made.unwrap().room.room);
+    }
+    let rooms = until(&bob, async |client| {
+        let rooms = client.rooms().await.unwrap();
+        (rooms.len() == 5).then_some(rooms)
+    });
+    for room in rooms.await.iter().filter(|room| groups.contains(&room.room)) {
+        assert_eq!(room.with, None, "{:?}", room.name);
+    }
+    for group in &groups {
+        bob.send_text(group, "here").await.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn a_change_is_one_line_and_one_event() {
     let world = World::new();
     let provider = world.provider("a.example").await;
