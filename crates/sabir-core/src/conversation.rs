@@ -30,6 +30,7 @@ mod outside;
 mod record;
 mod rejoin;
 mod repair;
+mod revoked;
 mod watch;
 mod work;
 

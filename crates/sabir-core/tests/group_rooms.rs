@@ -23,7 +23,7 @@ use sabir_wire::codec::{Decode as _, Encode as _};
 use sabir_wire::components::{ParticipantListUpdate, UserindexRolePair};
 use sabir_wire::mls::{ComponentId, MlsMessage};
 use sabir_wire::protocol::{FanoutBody, FanoutMessage};
-use town::{FOUR, Town, id};
+use town::{DAY, FOUR, Town, id};
 
 fn done(byte: u8) -> impl Fn(&ConversationEvent) -> bool {
     move |event| matches!(event, ConversationEvent::IntentDone { local_id } if *local_id == id(byte))
@@ -237,6 +237,54 @@ fn two_devices_of_one_person_leave_at_once() {
             assert!(town.clients[who].saw(done(byte)), "{who}");
         }
         town.agree(&["alice", "carol", "dave"]);
+    }
+}
+
+#[test]
+fn a_device_taken_off_the_list_goes_out_before_anything_is_sent_and_stays_out() {
+    let mut town = Town::new(15, FOUR);
+    town.second("bob", "bob-b");
+    town.gather(FOUR);
+    town.say("alice", "before");
+    town.settle();
+    assert_eq!(town.clients["bob-b"].texts(), ["before"]);
+
+    // A device that has not heard of a newer list takes nobody out, whoever its own list lacks.
+    let newest = town.clients["bob"].device.device_list.clone();
+    let key = town.clients["bob"].device.key.clone();
+    let old = world::device_list(&town.people["bob"], 1, &[&key]);
+    town.clients.get_mut("bob").unwrap().device.device_list = old;
+    town.say("bob", "still before");
+    town.settle();
+    assert_eq!(town.clients["bob-b"].texts(), ["before", "still before"]);
+    town.clients.get_mut("bob").unwrap().device.device_list = newest;
+
+    let list = world::device_list(&town.people["bob"], 3, &[&key]);
+    town.clients.get_mut("bob").unwrap().device.device_list = list;
+    // As after a kill: nothing of it was written down.
+    town.restart();
+    town.say("bob", "not for bob-b");
+    town.settle();
+    assert_eq!(town.clients["bob-b"].texts(), ["before", "still before"]);
+    assert!(town.clients["bob-b"].saw(removed(Out::Client)));
+    assert_eq!(
+        town.clients["alice"].texts(),
+        ["before", "still before", "not for bob-b"]
+    );
+    let names = &["alice", "bob", "carol", "dave"];
+    town.agree(names);
+
+    // It has its keys, and its provider may be on its side: the hub has seen the list without it.
+    let epoch = town.clients["alice"].hers().epoch();
+    let gone = town.clients.get_mut("bob-b").unwrap();
+    (gone.conversation, gone.rows) = (None, sabir_mls::rows::Rows::new());
+    town.rejoin("bob-b");
+    town.settle_within(DAY);
+    assert!(town.clients["bob-b"].conversation.is_none());
+    assert_eq!(town.clients["alice"].hers().epoch(), epoch);
+    town.agree(names);
+    for who in names {
+        assert_eq!(town.clients[*who].alarms(), [] as [&str; 0], "{who}");
     }
 }
 

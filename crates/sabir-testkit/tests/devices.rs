@@ -214,3 +214,96 @@ fn nothing_is_linked_without_the_number_that_the_other_device_shows() {
         (listed["version"] == 3 && listed["devices"].as_array().unwrap().len() == 3).then_some(())
     });
 }
+
+#[test]
+fn a_stolen_device_is_cut_off_and_goes_out_of_every_room() {
+    let mut town = Town::new(&["a.example", "b.example"]).unwrap();
+    let alice = town.person("alice", "a.example").unwrap();
+    let bob = town.person("bob", "b.example").unwrap();
+    let (a, b) = (alice.address().to_owned(), bob.address().to_owned());
+    alice.send(&b, "before").unwrap();
+    bob.ask(&["room", "create", "Hikers", &a]).unwrap();
+    soon("alice is in the group", || {
+        (devices_in(&alice, "Hikers", &a) == 1).then_some(())
+    });
+    let phone = town.device("phone", &a);
+    let tablet = town.device("tablet", &a);
+    town.link(&alice, &phone).unwrap();
+    for room in ["Hikers", b.as_str()] {
+        soon("the phone is in", || {
+            (devices_in(&phone, room, &a) == 2).then_some(())
+        });
+    }
+    bob.send(&a, "the phone reads this").unwrap();
+    bob.send("Hikers", "and this").unwrap();
+    reads(&phone, &b, &b, "the phone reads this");
+    reads(&phone, "Hikers", &b, "and this");
+
+    // Not by itself, not by what nobody is called, and not the device that does it.
+    let refused = |outcome: Result<Value, TownError>, why: &str| match outcome {
+        Err(TownError::Failed { stderr, .. }) => assert!(stderr.contains(why), "{stderr}"),
+        other => panic!("not refused: {other:?}"),
+    };
+    refused(phone.ask(&["device", "revoke", "phone"]), "not_identity_holder");
+    refused(alice.ask(&["device", "revoke", "fridge"]), "device_unknown");
+    let own = alice.ask(&["account", "show"]).unwrap();
+    refused(
+        alice.ask(&["device", "revoke", own["client"].as_str().unwrap()]),
+        "not_allowed",
+    );
+    assert_eq!(devices(&alice)["version"], 2);
+
+    // It is killed right behind its word, and goes on where it was.
+    let listed = alice.ask(&["device", "revoke", "phone"]).unwrap();
+    alice.kill_agent().unwrap();
+    assert_eq!(
+        (&listed["version"], listed["devices"].as_array().unwrap().len()),
+        (&3.into(), 1)
+    );
+    for (person, room) in [(&alice, "Hikers"), (&alice, &b), (&bob, "Hikers"), (&bob, &a)] {
+        soon("the phone is out", || {
+            (devices_in(person, room, &a) == 1).then_some(())
+        });
+        soon("they are told", || {
+            changes(person, room)
+                .contains(&"device_left".to_owned())
+                .then_some(())
+        });
+    }
+    bob.send(&a, "not for the phone").unwrap();
+    alice.send("Hikers", "nor this").unwrap();
+    reads(&alice, &b, &b, "not for the phone");
+    reads(&bob, "Hikers", &a, "nor this");
+
+    // Whoever has the phone cannot sign in with it, ask, send or read, however often it is started.
+    phone.kill_agent().unwrap();
+    refused(phone.ask(&["device", "list"]), "provider_refused");
+    soon("the phone is told", || {
+        let status = phone.ask(&["agent", "status"]).ok()?;
+        (status["connection"] == "refused").then_some(())
+    });
+    refused(
+        phone.ask(&["send", "Hikers", "it is me", "--wait", "5"]),
+        "message_waits",
+    );
+    for room in ["Hikers", b.as_str()] {
+        let log = phone.log(room).unwrap();
+        let leaked = log
+            .iter()
+            .any(|(_, text)| text == "not for the phone" || text == "nor this");
+        assert!(!leaked, "{log:?}");
+    }
+    assert!(
+        !bob.log("Hikers")
+            .unwrap()
+            .iter()
+            .any(|(_, text)| text == "it is me")
+    );
+
+    // Others can be linked as before.
+    town.link(&alice, &tablet).unwrap();
+    soon("the tablet is in", || {
+        (devices_in(&bob, "Hikers", &a) == 2).then_some(())
+    });
+    assert_eq!(devices(&tablet)["version"], 4);
+}

@@ -50,6 +50,21 @@ impl Client {
         self.0.keep.run(move |keeper| keeper.describe(&seen)).await?
     }
 
+    /// Takes a device off the list: the provider cuts it off at once, and this device takes it out of every room, now or
+    /// after a restart. `which` is its identifier, or its name where only one has it.
+    ///
+    /// # Errors
+    /// [`ClientError::NoDevice`], [`PairingError::MayNot`], and [`ClientError::Denied`] for this very device. Where the
+    /// provider is not reached, the list is signed and goes to it later.
+    pub async fn revoke_device(&self, which: &str) -> Result<Devices, ClientError> {
+        let (keep, transport) = (&self.0.keep, &self.0.transport);
+        let seen = look(keep, transport).await?;
+        let which = which.to_owned();
+        keep.run(move |keeper| keeper.revoke(&seen, &which)).await??;
+        let seen = look(keep, transport).await?;
+        keep.run(move |keeper| keeper.describe(&seen)).await?
+    }
+
     /// Answers a new device whose text the person gave. Nothing changes before [`Adding::confirm`].
     ///
     /// # Errors
@@ -227,6 +242,12 @@ impl Keeper {
         })?;
         self.account = account;
         self.device = device;
+        // Whom the list does not name any more goes out of them.
+        for record in self.store.read(|tx| tx.rooms())? {
+            if record.is_in_use() {
+                self.work(Work::Room(RoomUri::parse(&record.room)?));
+            }
+        }
         self.work(Work::KeyPackages);
         Ok(())
     }
@@ -296,6 +317,34 @@ impl Keeper {
             tx.put(Name::DEVICE_NAMES, &names)
         })?;
         Ok(letter)
+    }
+
+    /// Signs the list without a device.
+    fn revoke(&mut self, seen: &DevicesResponse, which: &str) -> Result<(), ClientError> {
+        if !self.account.may_link() {
+            return Err(AccountError::from(PairingError::MayNot).into());
+        }
+        let names: Names = self.store.get(Name::DEVICE_NAMES)?.unwrap_or_default();
+        let is_meant = |client: &str| client == which || names.get(client).is_some_and(|name| name == which);
+        let mut meant = clients(seen);
+        meant.retain(|(client, _)| is_meant(client));
+        let (client, gone) = match meant.as_slice() {
+            [one] => one.clone(),
+            _ => return Err(ClientError::NoDevice),
+        };
+        if client == self.account.client {
+            let reason = "a device cannot take itself off the list: do it on another that may";
+            return Err(ClientError::Denied(reason.to_owned()));
+        }
+        let mut hashes = self.arrived(seen)?;
+        hashes.retain(|hash| *hash != gone);
+        let mut account = self.account.clone();
+        account.sign_next(hashes)?;
+        self.relist(account, |tx| {
+            let mut names = names;
+            names.remove(&client);
+            tx.put(Name::DEVICE_NAMES, &names)
+        })
     }
 
     /// Who is on the list, without devices that were put there from here and of which the provider has not heard. What

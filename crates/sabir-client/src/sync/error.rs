@@ -38,6 +38,9 @@ pub enum ClientError {
     /// The conversation goes on in another room with the same person.
     #[error("this conversation goes on in {0}")]
     GoesOnIn(RoomUri),
+    /// The person has no such device, or several are called so.
+    #[error("you have no such device, or several that are called so")]
+    NoDevice,
     /// There is no such message.
     #[error("there is no such message")]
     NoMessage,

@@ -1,11 +1,12 @@
 //! What this client does next: one change of the room at a time.
 //!
 //! Proposals that wait for a commit come first, since nothing can be encrypted while they do, and a change on top of
-//! them is drawn up once they are in. Then intents and messages in the order in which they were written, then clients
+//! them is drawn up once they are in. Then devices that this person revoked, before anything is sent to them; then intents and messages in the order in which they were written, then clients
 //! that are owed. An intent that is held up, by a refusal that is waited out or by a provider that does not answer for
 //! somebody's key packages, holds up no messages.
 
 use rand_core::CryptoRng;
+use sabir_mls::group::CommitPlan;
 use sabir_mls::identity::ClientCredential;
 use sabir_mls::rows::RowChanges;
 
@@ -237,6 +238,14 @@ impl Conversation {
                 self.commit_plan(cx, plan, None, Vec::new(), rng)?;
             }
             return Ok(());
+        }
+        let revoked = self.revoked(cx);
+        if !revoked.is_empty() {
+            let plan = CommitPlan {
+                removes: revoked,
+                ..CommitPlan::default()
+            };
+            return self.commit_plan(cx, plan, None, Vec::new(), rng);
         }
         let sends = self.outbox.waiting() > 0 && self.is_ready() && self.may(cx, Action::SendMessage).is_ok();
         let first = self.intents.first().map(|intent| intent.after);

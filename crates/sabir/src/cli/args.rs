@@ -262,6 +262,12 @@ pub(super) enum DeviceCommand {
         #[arg(value_name = "TEXT")]
         text: String,
     },
+    /// Cut a device off that is lost or no longer yours, and take it out of every room
+    Revoke {
+        /// Which: its name or identifier, as sabir device list shows it
+        #[arg(value_name = "DEVICE")]
+        device: String,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -593,7 +599,8 @@ somebody sent you.
 Examples:
   on the new device:  sabir device link alice@a.example --device-name phone
   on the old device:  sabir device add sabir-device-AS5taW1pOi8v...
-  sabir device list";
+  sabir device list
+  sabir device revoke phone";
 
 const ROOM_EXAMPLES: &str = "\
 A room is named by what it is called, or by its identifier where several are called so.

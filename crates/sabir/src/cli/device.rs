@@ -1,4 +1,4 @@
-//! `sabir device list`, `sabir device link` and `sabir device add`.
+//! `sabir device list`, `link`, `add` and `revoke`.
 
 use std::path::Path;
 
@@ -13,8 +13,8 @@ use crate::profile::Profile;
 use crate::rpc::code::Code;
 use crate::rpc::devices::{
     AddNumber, Adding, Confirm, DEVICE_ADD, DEVICE_ADD_CONFIRM, DEVICE_ADD_NUMBER, DEVICE_LINK,
-    DEVICE_LINK_CONFIRM, DEVICE_LINK_NUMBER, DEVICE_LIST, DeviceAdd, DeviceLink, LinkNumber, Linked, Linking,
-    Patience,
+    DEVICE_LINK_CONFIRM, DEVICE_LINK_NUMBER, DEVICE_LIST, DEVICE_REVOKE, DeviceAdd, DeviceLink, DeviceName,
+    LinkNumber, Linked, Linking, Patience,
 };
 use crate::rpc::methods::Nothing;
 use crate::terminal;
@@ -29,6 +29,13 @@ pub(super) async fn run(path: &Path, command: DeviceCommand, out: &Out) -> Resul
             show(&devices, out)
         }
         DeviceCommand::Link(args) => link(path, args, out).await,
+        DeviceCommand::Revoke { device } => {
+            let params = DeviceName { device };
+            let devices: Devices = Asks::open(path).await?.ask_once(DEVICE_REVOKE, &params).await?;
+            show(&devices, out)?;
+            out.talk("The device is cut off, and goes out of your rooms now. What it has read it keeps.");
+            Ok(())
+        }
         DeviceCommand::Add { text } => add(path, text, out).await,
     }
 }

@@ -105,6 +105,8 @@ codes! {
     PairingFailed = 31, "pairing_failed";
     /// This device does not hold the person's identity key.
     NotIdentityHolder = 32, "not_identity_holder";
+    /// The person has no such device, or several are called so.
+    DeviceUnknown = 33, "device_unknown";
 }
 
 #[cfg(test)]

@@ -18,6 +18,17 @@ pub(crate) const DEVICE_ADD_NUMBER: &str = "device.add_number";
 /// `device.add_confirm`. Parameters: [`Confirm`]. Result: `Devices`.
 pub(crate) const DEVICE_ADD_CONFIRM: &str = "device.add_confirm";
 
+/// `device.revoke`. Parameters: [`DeviceName`]. Result: `Devices`.
+pub(crate) const DEVICE_REVOKE: &str = "device.revoke";
+
+/// Parameters of `device.revoke`.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct DeviceName {
+    /// Which: its identifier, or its name where only one has it.
+    pub(crate) device: String,
+}
+
 /// Parameters of `device.link`.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

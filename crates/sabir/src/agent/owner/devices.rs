@@ -25,6 +25,12 @@ impl Owner {
         self.get()?.client.devices().await.map_err(failures::client)
     }
 
+    /// `device.revoke`.
+    pub(crate) async fn revoke_device(&self, device: &str) -> Result<Devices, Failure> {
+        let client = self.get()?.client;
+        client.revoke_device(device).await.map_err(failures::client)
+    }
+
     /// `device.link`.
     pub(crate) async fn link(&self, profile: &Profile, params: DeviceLink) -> Result<Linking, Failure> {
         let (provider, user, connect) = read_provider(&params.account).map_err(|_| {

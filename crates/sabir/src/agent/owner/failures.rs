@@ -70,6 +70,9 @@ pub(super) fn client(error: ClientError) -> Failure {
         ClientError::TooMany => Failure::new(Code::InvalidParams, message).hint("ask for them in parts"),
         ClientError::GoesOnIn(_) => Failure::new(Code::RoomBlocked, message)
             .hint("both of you had opened a conversation at once; write to the address, and it goes to the right one"),
+        ClientError::NoDevice => {
+            Failure::new(Code::DeviceUnknown, message).hint("name it by its identifier: sabir device list")
+        }
         ClientError::NoMessage => Failure::new(Code::MessageUnknown, message)
             .hint("messages have the numbers that sabir log shows, as in #12"),
         ClientError::NotAllowed(sabir_client::Refusal::Deleted) => {
