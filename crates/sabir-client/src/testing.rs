@@ -191,6 +191,16 @@ impl FakeProvider {
         self.0.state.lock().unwrap()
     }
 
+    /// Has a request be lost, counted from the next one on.
+    pub(crate) fn fault_from_now(&self, fault: Fault) {
+        let mut state = self.state();
+        let so_far = state.count;
+        state.fault = Some(match fault {
+            Fault::Before(number) => Fault::Before(so_far + number),
+            Fault::After(number) => Fault::After(so_far + number),
+        });
+    }
+
     /// Bodies that came to a path, in order.
     pub(crate) fn bodies(&self, path: &str) -> Vec<Vec<u8>> {
         let state = self.state();

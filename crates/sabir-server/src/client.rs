@@ -22,7 +22,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::routing::{connect, get, post};
 use sabir_wire::client_api::{MAX_CLIENT_REQUEST, MAX_PUBLISH_REQUEST, path};
-use sabir_wire::pairing::{MAX_PAIRING_POST, PAIRING_REVEAL};
+use sabir_wire::pairing::{MAX_PAIRING_POST, MAX_PAIRING_REVEAL};
 use sabir_wire::protocol::{
     MAX_GROUP_INFO_REQUEST, MAX_KEY_MATERIAL_REQUEST, MAX_SUBMIT_REQUEST, MAX_UPDATE_REQUEST,
 };
@@ -54,7 +54,7 @@ pub fn routes() -> Router<Arc<Shared>> {
         )
         .route(
             &pairing(path::REVEAL),
-            at_most(PAIRING_REVEAL, post(pairing::put_reveal)).get(pairing::reveal),
+            at_most(MAX_PAIRING_REVEAL, post(pairing::put_reveal)).get(pairing::reveal),
         )
         .route(
             &pairing(path::LETTER),

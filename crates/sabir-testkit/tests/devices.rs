@@ -282,10 +282,13 @@ fn a_stolen_device_is_cut_off_and_goes_out_of_every_room() {
         let status = phone.ask(&["agent", "status"]).ok()?;
         (status["connection"] == "refused").then_some(())
     });
-    refused(
-        phone.ask(&["send", "Hikers", "it is me", "--wait", "5"]),
-        "message_waits",
-    );
+    // Where the room's commit was faster than the provider's list it knows that it is out.
+    let Err(TownError::Failed { stderr, .. }) = phone.ask(&["send", "Hikers", "it is me", "--wait", "5"])
+    else {
+        panic!("the stolen phone sent something");
+    };
+    let held = stderr.contains("message_waits") || stderr.contains("room_blocked");
+    assert!(held, "{stderr}");
     for room in ["Hikers", b.as_str()] {
         let log = phone.log(room).unwrap();
         let leaked = log

@@ -148,6 +148,8 @@ pub struct PairingReveal {
 
 /// Bytes of an encoded [`PairingReveal`].
 pub const PAIRING_REVEAL: usize = 32;
+/// Bytes of a body in which one is looked for.
+pub const MAX_PAIRING_REVEAL: usize = 1 << 10;
 
 impl Encode for PairingReveal {
     fn encode(&self, out: &mut Vec<u8>) {

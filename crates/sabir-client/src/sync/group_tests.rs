@@ -321,7 +321,9 @@ async fn a_group_of_two_is_no_second_conversation_with_the_other() {
     let mut groups = Vec::new();
     for number in 0..4 {
         let name = format!("group {number}");
-        let made = alice.create_group(&name, vec!["bob@a.example".to_owned()]).await;
+        let made = alice
+            .create_group(&name, Template::Private, vec!["bob@a.example".to_owned()])
+            .await;
         groups.push(made.unwrap().room.room);
     }
     let rooms = until(&bob, async |client| {

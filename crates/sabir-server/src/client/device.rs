@@ -98,7 +98,8 @@ async fn try_register(shared: &Shared, request: &RegisterDeviceRequest) -> Resul
     {
         return Ok(Code::BadSignature);
     }
-    let raises = list.version > account.device_list_version;
+    // Of the first list there is nobody to tell.
+    let raises = (1..list.version).contains(&account.device_list_version);
     let command = AddDevice {
         user: user.as_str().to_owned(),
         client_uri: client.client().as_str().to_owned(),

@@ -33,6 +33,11 @@ const MOST_OF_ONE: usize = 4;
 /// Boxes of all people.
 const MOST: usize = 256;
 
+/// Bytes of what X25519 brings to the other side.
+const KEM_OUTPUT: usize = 32;
+/// Bytes by which AES-GCM makes a text longer.
+const TAG: usize = 16;
+
 /// The name of a box.
 type Name = [u8; 32];
 
@@ -214,7 +219,11 @@ pub(super) async fn letter(State(shared): State<Arc<Shared>>, uri: Uri) -> Resul
 
 /// What only the other device can open.
 fn sealed(payload: &Payload) -> Result<Bytes, Error> {
-    HpkeCiphertext::from_bytes(payload.bytes()).map_err(|_| Error::Malformed("HPKECiphertext"))?;
+    let malformed = Error::Malformed("HPKECiphertext");
+    let sealed = HpkeCiphertext::from_bytes(payload.bytes()).map_err(|_| malformed.clone())?;
+    if sealed.kem_output.len() != KEM_OUTPUT || sealed.ciphertext.len() < TAG {
+        return Err(malformed);
+    }
     Ok(Bytes::copy_from_slice(payload.bytes()))
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use axum::http::Method;
 use sabir_wire::client_api::{MAX_CLIENT_REQUEST, MAX_PUBLISH_REQUEST};
-use sabir_wire::pairing::{MAX_PAIRING_POST, PAIRING_REVEAL};
+use sabir_wire::pairing::{MAX_PAIRING_POST, MAX_PAIRING_REVEAL};
 use sabir_wire::protocol::{
     MAX_GROUP_INFO_REQUEST, MAX_KEY_MATERIAL_REQUEST, MAX_NOTIFY, MAX_SUBMIT_REQUEST, MAX_UPDATE_REQUEST,
 };
@@ -116,7 +116,7 @@ pub(crate) const ROWS: &[Row] = &[
         "POST",
         "/client/v1/pairing/{box}/reveal",
         Anybody,
-        Structure(PAIRING_REVEAL),
+        Structure(MAX_PAIRING_REVEAL),
     ),
     row("GET", "/client/v1/pairing/{box}/reveal", Device, Nothing),
     row(

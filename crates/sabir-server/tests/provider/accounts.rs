@@ -326,7 +326,7 @@ async fn a_box_for_linking_is_opened_by_a_device_and_read_by_who_knows_its_name(
     let sealed = |text: &[u8]| {
         let sealed = HpkeCiphertext {
             kem_output: vec![9; 32],
-            ciphertext: text.to_vec(),
+            ciphertext: text.repeat(16),
         };
         sealed.to_bytes()
     };
@@ -353,7 +353,7 @@ async fn a_box_for_linking_is_opened_by_a_device_and_read_by_who_knows_its_name(
     );
     assert_eq!(
         stranger.post(&reveal, &[1; 33]).await.api_error(),
-        ApiErrorCode::TOO_LARGE
+        ApiErrorCode::MALFORMED
     );
     assert_eq!(stranger.post(&reveal, &[1; 32]).await.status, 200);
     assert_eq!(

@@ -13,7 +13,7 @@ use sabir_wire::uri::RoomUri;
 use super::super::listing::Adopted;
 use super::super::{NewAccount, create};
 use super::*;
-use crate::testing::{Authority, FakeProvider, quick};
+use crate::testing::{Authority, FakeProvider, Fault, quick};
 
 struct Scene {
     account: AccountRecord,
@@ -238,4 +238,51 @@ async fn a_list_is_taken_where_it_is_newer_signed_and_names_this_device() {
         Err(AccountError::Pairing(PairingError::TooMany))
     ));
     assert_eq!(account, scene.account, "nothing changed");
+}
+
+#[tokio::test]
+async fn a_linking_goes_on_after_any_interruption_with_the_same_bytes() {
+    let mut interrupted = 0;
+    for number in 1..12 {
+        for fault in [Fault::Before(number), Fault::After(number)] {
+            let scene = Scene::new().await;
+            let profile = scene.directory.path().join("new");
+            let creation = scene.accept(&scene.letter()).unwrap();
+            let mut store = Store::open(&profile, None).unwrap();
+            let domain = Domain::parse("a.example").unwrap();
+            let ca = CaCertificate::parse(&scene.provider.authority_der()).unwrap();
+            store
+                .transaction("linked", |tx| {
+                    tx.put_anchor(&domain, &ca)?;
+                    tx.put(Name::CREATION, &creation)
+                })
+                .unwrap();
+            // It is no account of its own, and not begun anew.
+            assert!(matches!(
+                super::super::resume(&mut store, quick()).await,
+                Err(AccountError::InProgress)
+            ));
+            scene.provider.fault_from_now(fault);
+            let account = match resume_link(&mut store, quick()).await {
+                Ok(account) => account,
+                Err(AccountError::Transport(_)) => {
+                    interrupted += 1;
+                    drop(store);
+                    store = Store::open(&profile, None).unwrap();
+                    assert!(link_in_progress(&mut store).unwrap());
+                    resume_link(&mut store, quick()).await.unwrap()
+                }
+                Err(error) => panic!("{fault:?}: {error}"),
+            };
+            assert_eq!(account.client, scene.linking.paired.text.client.to_string());
+            assert!(!link_in_progress(&mut store).unwrap());
+            assert!(!AccountRecord::load(&mut store).unwrap().may_link());
+            let rooms: Vec<String> = store.get(Name::TO_JOIN).unwrap().unwrap();
+            assert_eq!(rooms, ["mimi://b.example/r/x"]);
+            let registrations = scene.provider.bodies(path::DEVICES);
+            let own: std::collections::BTreeSet<_> = registrations.iter().skip(1).collect();
+            assert_eq!(own.len(), 1, "{fault:?}");
+        }
+    }
+    assert!(interrupted >= 4, "{interrupted}");
 }
