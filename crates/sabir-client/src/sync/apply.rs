@@ -1,9 +1,6 @@
 //! What an engine brought about, written into rows, rooms, timeline and changes.
 
-use std::collections::BTreeSet;
-
 use sabir_core::conversation::{Alarm, Conversation, ConversationEvent, Effects, LocalId, Out};
-use sabir_core::room::BANNED;
 use sabir_wire::content::MimiContent;
 use sabir_wire::uri::UserUri;
 
@@ -80,13 +77,9 @@ pub(super) fn absorb(
         record.blocked = None;
     }
     let mut is_ready = false;
-    let setting = Setting {
-        listed: listed(&effects.events),
-        settled: before.ready || before.kind == RoomKind::Group,
-    };
     for event in effects.events {
         is_ready |= event == ConversationEvent::Ready;
-        happened(tx, me, engine, &mut record, &setting, event)?;
+        happened(tx, me, engine, &mut record, event)?;
     }
     if let Some(reason) = engine.sending_stopped() {
         record.blocked = Some(format!("Messages wait until you decide: {reason}"));
@@ -106,38 +99,12 @@ pub(super) fn absorb(
     Ok(is_ready)
 }
 
-/// What an event is told by beside itself.
-struct Setting {
-    /// Whom the same step put on the list, took off it, banned or unbanned.
-    listed: BTreeSet<UserUri>,
-    /// Whether the room was there before, with everybody it waits for.
-    settled: bool,
-}
-
-fn listed(events: &[ConversationEvent]) -> BTreeSet<UserUri> {
-    let mut listed = BTreeSet::new();
-    for event in events {
-        match event {
-            ConversationEvent::MembersChanged { joined, left, .. } => {
-                listed.extend(joined.iter().map(|joining| joining.user.clone()));
-                listed.extend(left.iter().map(|leaving| leaving.user.clone()));
-            }
-            ConversationEvent::RoleChanged { user, from, to, .. } if *from == BANNED || *to == BANNED => {
-                listed.insert(user.clone());
-            }
-            _ => {}
-        }
-    }
-    listed
-}
-
 /// Writes down one event, as far as it is not the record's.
 fn happened(
     tx: &mut Tx<'_>,
     me: &UserUri,
     engine: &Conversation,
     record: &mut RoomRecord,
-    setting: &Setting,
     event: ConversationEvent,
 ) -> Result<(), ClientError> {
     let room = engine.room().as_str();
@@ -150,12 +117,7 @@ fn happened(
             added,
             removed,
             accepted,
-        } => {
-            // Until the other person's first device is in it, a direct room is still being made.
-            if setting.settled {
-                lines.devices(&added, &removed, &setting.listed, accepted)?;
-            }
-        }
+        } => lines.devices(&added, &removed, accepted)?,
         ConversationEvent::MembersChanged {
             joined,
             left,

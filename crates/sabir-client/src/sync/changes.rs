@@ -1,7 +1,5 @@
 //! What happened to a room, as lines of its timeline, and what became of what was wanted of it.
 
-use std::collections::BTreeSet;
-
 use sabir_core::conversation::{Conversation, Joining, Leaving, LocalId, Out};
 use sabir_core::room::BANNED;
 use sabir_wire::uri::{ClientUri, UserUri};
@@ -44,27 +42,30 @@ impl Lines<'_, '_> {
         Ok(())
     }
 
-    /// Devices that came and went: nobody comes to read along without a line. Of the people in `listed`, whom the same
-    /// commit put on the list, took off it, banned or unbanned, the line about that says so.
+    /// Devices of people who were in the room and are: nobody comes to read along without a line.
     pub(super) fn devices(
         &mut self,
         added: &[(ClientUri, UserUri)],
         removed: &[(ClientUri, UserUri)],
-        listed: &BTreeSet<UserUri>,
         at: u64,
     ) -> Result<(), StoreError> {
-        let departed: BTreeSet<UserUri> = self.engine.departed().cloned().collect();
+        let present = self.engine.devices();
+        let others = |of: &UserUri, but: &[(ClientUri, UserUri)]| {
+            present
+                .iter()
+                .any(|(client, user)| user == of && !but.iter().any(|(other, _)| other == client))
+        };
         for (client, user) in added {
-            // One that comes back is known.
+            // One that comes back is known; of people who come as a whole the line about them says so.
             let known = removed.iter().any(|(other, _)| other == client);
-            if !known && !listed.contains(user) {
+            if !known && others(user, added) {
                 let (who, device) = (user.to_string(), client.to_string());
                 self.line(RoomChange::DeviceJoined { who, device }, Some(user), at)?;
             }
         }
         for (client, user) in removed {
             let back = added.iter().any(|(other, _)| other == client);
-            if !back && !listed.contains(user) && !departed.contains(user) {
+            if !back && others(user, &[]) {
                 let (who, device) = (user.to_string(), client.to_string());
                 self.line(RoomChange::DeviceLeft { who, device }, None, at)?;
             }

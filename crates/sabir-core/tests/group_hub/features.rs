@@ -226,3 +226,55 @@ fn nothing_comes_that_a_member_does_not_understand() {
     );
     scene.lets_in("alice", "bob", MEMBER);
 }
+
+/// What waits has to be in every commit. Nobody can let something wait that no commit could hold, and nobody changes
+/// what they may not by changing nothing.
+#[test]
+fn nothing_waits_or_changes_without_a_capability() {
+    let mut scene = Scene::of(64, &[("bob", 'b', MEMBER), ("carol", 'b', ADMIN)]);
+    let denied = UpdateOutcome::NotAllowed;
+    let empty = |scene: &Scene| {
+        let links = JoinLinksUpdate {
+            removed_indices: Vec::new(),
+            added_links: Vec::new(),
+        };
+        plan(scene, (ComponentId::JOIN_LINKS, links.to_bytes()))
+    };
+    let come = empty(&scene);
+    scene.refused("bob", come, &denied, "not allowed");
+    // By themselves not even the owner's: some member might not understand them.
+    let (component, operation) = update(expiring(60));
+    let mut rng = scene.rng();
+    let alice = scene.members.get_mut("alice").unwrap();
+    let group = alice.group.as_mut().unwrap();
+    let proposal = group
+        .propose_app_data(&alice.device, component, &operation, &mut rng)
+        .unwrap();
+    let (answer, why, _) = scene.proposes("alice", &[proposal]);
+    assert!(
+        !super::accepted(&answer) && why.contains("comes by a commit"),
+        "{why}"
+    );
+    // The list of components in another order, twice, or as it is.
+    let listed = scene.hub.state().base.policy_component_ids.clone();
+    let reversed: Vec<ComponentId> = listed.iter().rev().copied().collect();
+    for ids in [reversed, [listed.clone(), listed.clone()].concat(), listed] {
+        let mut base = scene.hub.state().base.clone();
+        base.policy_component_ids = ids;
+        let plan = together(vec![update((ComponentId::BASE_ROOM_POLICY, base.to_bytes()))]);
+        let (answer, why, _) = scene.tries("bob", plan);
+        assert!(!super::accepted(&answer), "{why}");
+    }
+    // Links that are there are neither made anew nor put in another order by who may not.
+    makes_links(&mut scene);
+    for change in [
+        links(&[0], &[1]),
+        links(&[], &[]),
+        links(&[], &[3]),
+        links(&[0], &[]),
+    ] {
+        let (answer, why, _) = scene.tries("bob", change);
+        assert!(!super::accepted(&answer), "{why}");
+    }
+    scene.does("alice", links(&[0], &[1]));
+}

@@ -106,6 +106,29 @@ impl Scene {
     }
 }
 
+/// Who knows this side's half could look for another hello that gives the number which the other side shows.
+#[tokio::test]
+async fn a_hello_is_taken_once() {
+    let mut scene = Scene::new().await;
+    scene.linking.hello = Some(scene.hello.clone());
+    let asked = tokio::time::timeout(std::time::Duration::from_millis(300), scene.linking.offer());
+    // There is no box: whether that is waited out or an error, the hello is not asked for.
+    let _ = asked.await;
+    let asked: Vec<String> = scene
+        .provider
+        .state()
+        .requests
+        .iter()
+        .map(|(path, _)| path.clone())
+        .filter(|path| path.contains("pairing"))
+        .collect();
+    assert!(
+        !asked.is_empty() && asked.iter().all(|path| path.ends_with(path::REVEAL)),
+        "{asked:?}"
+    );
+    assert_eq!(scene.linking.hello, Some(scene.hello));
+}
+
 #[tokio::test]
 async fn a_letter_counts_only_as_the_other_device_wrote_it() {
     let scene = Scene::new().await;

@@ -1,4 +1,9 @@
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "tests"
+)]
 //! Each rule about a feature: what holds, and what breaks it.
 
 use sabir_wire::components::Uri;
@@ -404,4 +409,45 @@ fn a_template_is_what_its_roles_say() {
         assert!(member.has(CapabilityType::CAN_RECEIVE_MESSAGE));
     }
     assert_eq!(Template::from_name("secret"), None);
+}
+
+#[test]
+fn what_is_wished_for_is_reached_and_then_nothing_is_left_to_do() {
+    use crate::room::policy::operations;
+    use sabir_mls::app_data::AppDataOperation;
+    use sabir_wire::policy::PreAuthData;
+    let id = ComponentId::MESSAGE_EXPIRATION;
+    let mut state = room(Template::Private);
+    let mut base = state.base.clone();
+    base.max_users = Some(9);
+    let nobody = PreAuthData::default().to_bytes();
+    let wanted = vec![
+        (id, Some(expiring(1, 2, None).to_bytes())),
+        (ComponentId::BASE_ROOM_POLICY, Some(base.to_bytes())),
+        // An empty list is none: were it something to bring about, it would be proposed for ever.
+        (ComponentId::PREAUTH_LIST, Some(nobody)),
+    ];
+    let asked = operations(&state, &wanted);
+    assert_eq!(asked.len(), 3, "{asked:?}");
+    for (component, operation) in asked {
+        match (component, operation) {
+            (ComponentId::PREAUTH_LIST, AppDataOperation::Remove) => state.preauth = PreAuthData::default(),
+            (ComponentId::BASE_ROOM_POLICY, AppDataOperation::Update(data)) => {
+                state.base = sabir_wire::policy::BaseRoomPolicy::from_bytes(&data).unwrap();
+            }
+            (component, AppDataOperation::Update(data)) => {
+                state.features.take(component, Some(&data)).unwrap();
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(check(&state), Ok(()));
+    assert_eq!(operations(&state, &wanted), []);
+    // The list of components follows when it goes, whatever an older wish says of it.
+    let asked = operations(&state, &[(id, None)]);
+    assert_eq!(asked[0], (id, AppDataOperation::Remove));
+    assert!(matches!(
+        &asked[1],
+        (ComponentId::BASE_ROOM_POLICY, AppDataOperation::Update(_))
+    ));
 }
