@@ -32,6 +32,8 @@ impl Name {
     pub const DEVICE_NAMES: Self = Self("device names");
     /// Devices that were put on the list here and have not registered yet, as far as was seen.
     pub const DEVICES_AWAITED: Self = Self("devices awaited");
+    /// SHA-256 of the list of devices of which the person was last warned.
+    pub const LIST_ALARMED: Self = Self("list of devices warned of");
     /// What the person set.
     pub const SETTINGS: Self = Self("settings");
 

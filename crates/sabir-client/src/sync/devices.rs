@@ -183,8 +183,13 @@ pub(super) async fn look(keep: &Keep, transport: &Transport) -> Result<DevicesRe
             .await?;
         let seen = DevicesResponse::from_bytes(&answer)
             .map_err(|error| crate::transport::TransportError::Malformed(error.to_string()))?;
-        let list = seen.device_list.clone();
-        let registration = keep.run(move |keeper| keeper.adopt(&list)).await??;
+        let heard = seen.clone();
+        let registration = keep
+            .run(move |keeper| {
+                keeper.heard(&heard)?;
+                keeper.adopt(&heard.device_list)
+            })
+            .await??;
         let Some(registration) = registration else {
             return Ok(seen);
         };
@@ -216,15 +221,37 @@ impl Keeper {
                 Ok(None)
             }
             Err(error) => {
+                // Told once, however often it is asked for.
+                let digest = sha256(&list.to_bytes()).to_vec();
+                if self.store.get::<Vec<u8>>(Name::LIST_ALARMED)?.as_ref() == Some(&digest) {
+                    return Err(error.into());
+                }
                 let text = format!("{LIST_ALARM}: {error}");
                 let last = self.store.transaction("tell alarm", |tx| {
                     alarm(tx, NO_ROOM, &text)?;
+                    tx.put(Name::LIST_ALARMED, &digest)?;
                     tx.last_change()
                 })?;
                 self.published(last);
                 Err(error.into())
             }
         }
+    }
+
+    /// Of a device that the provider has once heard of it can keep silent as long as it likes.
+    fn heard(&mut self, seen: &DevicesResponse) -> Result<(), ClientError> {
+        let awaited: Vec<[u8; 32]> = self.store.get(Name::DEVICES_AWAITED)?.unwrap_or_default();
+        let registered = clients(seen);
+        let missing: Vec<[u8; 32]> = awaited
+            .iter()
+            .filter(|hash| !registered.iter().any(|(_, known)| known.0 == **hash))
+            .copied()
+            .collect();
+        if missing != awaited {
+            self.store
+                .transaction("device arrived", |tx| tx.put(Name::DEVICES_AWAITED, &missing))?;
+        }
+        Ok(())
     }
 
     /// Takes another list for the newest: what is made from now on carries it.
