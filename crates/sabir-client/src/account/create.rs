@@ -364,20 +364,41 @@ fn issue(
         .signing_key()
         .sign_with_label(SignedDeviceList::SIGNATURE_LABEL, &list.tbs())
         .map_err(AccountError::internal)?;
-    let mut request = RegisterDeviceRequest {
-        credential: credential.to_credential(),
-        device_list: list,
-        signature: Vec::new(),
-    };
-    let provider = ProviderUri::from(client.authority());
-    request.signature = device
-        .sign_with_label(RegisterDeviceRequest::SIGNATURE_LABEL, &request.tbs(&provider))
-        .map_err(AccountError::internal)?;
+    issued(&credential, list, &client, &device)
+}
+
+/// A device's registration, signed by its key, and what was issued for it.
+pub(super) fn issued(
+    credential: &ClientCredential,
+    list: SignedDeviceList,
+    client: &ClientUri,
+    key: &SigningKey,
+) -> Result<Issued, AccountError> {
+    let request = registration(credential, list, client, key)?;
     Ok(Issued {
         credential: BASE64.encode(&credential.to_bytes()),
         device_list: BASE64.encode(&request.device_list.to_bytes()),
         request: BASE64.encode(&request.to_bytes()),
     })
+}
+
+/// What a device registers itself with, or tells its provider of another list with.
+pub(super) fn registration(
+    credential: &ClientCredential,
+    device_list: SignedDeviceList,
+    client: &ClientUri,
+    key: &SigningKey,
+) -> Result<RegisterDeviceRequest, AccountError> {
+    let mut request = RegisterDeviceRequest {
+        credential: credential.to_credential(),
+        device_list,
+        signature: Vec::new(),
+    };
+    let provider = ProviderUri::from(client.authority());
+    request.signature = key
+        .sign_with_label(RegisterDeviceRequest::SIGNATURE_LABEL, &request.tbs(&provider))
+        .map_err(AccountError::internal)?;
+    Ok(request)
 }
 
 /// A secret of an account that is being made; a device that is linked has none of these.

@@ -8,20 +8,20 @@ mod tests;
 
 use std::net::SocketAddr;
 
-use data_encoding::{BASE64, BASE64URL_NOPAD};
+use data_encoding::BASE64URL_NOPAD;
 use sabir_mls::identity::{ClientCredential, Freshness, TrustAnchors};
 use sabir_mls::keys::{HpkeKeyPair, SigningKey, sha256};
 use sabir_mls::suite;
-use sabir_wire::client_api::{RegisterDeviceRequest, path};
+use sabir_wire::client_api::path;
 use sabir_wire::codec::{Decode as _, Encode as _};
 use sabir_wire::device_list::{KeyHash, SignedDeviceList};
 use sabir_wire::pairing::{
     MAX_DEVICE_NAME, MAX_PAIRING_POST, PairingHello, PairingLetter, PairingReveal, PairingText,
 };
-use sabir_wire::uri::{ClientUri, Domain, ProviderUri, UserUri};
+use sabir_wire::uri::{ClientUri, Domain, UserUri};
 use tokio::time::Instant;
 
-use super::create::{Creation, Issued, abandon, certificate, finish, now};
+use super::create::{Creation, abandon, certificate, finish, issued, now};
 use super::{AccountError, AccountRecord, Secret};
 use crate::pairing::{PATIENCE, Paired, PairingError, is_number, number, open};
 use crate::random;
@@ -243,16 +243,6 @@ impl Linking {
         if list.user != hello.user || signed.is_err() || !list.contains(&own) {
             return Err(forged("the list of devices does not name this one"));
         }
-        let mut request = RegisterDeviceRequest {
-            credential: letter.credential.clone(),
-            device_list: list.clone(),
-            signature: Vec::new(),
-        };
-        let provider = ProviderUri::from(verified.client().authority());
-        request.signature = self
-            .device_key
-            .sign_with_label(RegisterDeviceRequest::SIGNATURE_LABEL, &request.tbs(&provider))
-            .map_err(AccountError::internal)?;
         Ok(Creation {
             reach: self.reach.clone(),
             user: hello.user.to_string(),
@@ -262,11 +252,12 @@ impl Linking {
             device_key: Secret::new(&self.device_key.to_secret_bytes()),
             recovery: None,
             account_request: None,
-            issued: Some(Issued {
-                credential: BASE64.encode(&credential.to_bytes()),
-                device_list: BASE64.encode(&list.to_bytes()),
-                request: BASE64.encode(&request.to_bytes()),
-            }),
+            issued: Some(issued(
+                &credential,
+                list.clone(),
+                verified.client(),
+                &self.device_key,
+            )?),
             registered: false,
             rooms: letter.rooms.iter().map(ToString::to_string).collect(),
         })

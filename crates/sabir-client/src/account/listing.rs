@@ -5,13 +5,12 @@ use rand_core::CryptoRng;
 use sabir_mls::identity::{ClientCredential, IdentityKey, Period};
 use sabir_mls::keys::{SigningKey, sha256};
 use sabir_mls::suite;
-use sabir_wire::client_api::RegisterDeviceRequest;
 use sabir_wire::codec::{Decode as _, Encode as _};
 use sabir_wire::device_list::{KeyHash, MAX_DEVICES, SignedDeviceList};
 use sabir_wire::mls::Credential;
-use sabir_wire::uri::{ClientUri, ProviderUri};
+use sabir_wire::uri::ClientUri;
 
-use super::create::{DEVICE_LIFETIME, now};
+use super::create::{DEVICE_LIFETIME, now, registration};
 use super::{AccountError, AccountRecord};
 use crate::pairing::PairingError;
 
@@ -149,17 +148,8 @@ impl AccountRecord {
     /// # Errors
     /// [`AccountError::Damaged`].
     pub(crate) fn registration(&self) -> Result<Vec<u8>, AccountError> {
-        let mut request = RegisterDeviceRequest {
-            credential: self.credential()?.to_credential(),
-            device_list: self.list()?,
-            signature: Vec::new(),
-        };
         let client = ClientUri::parse(&self.client).map_err(|_| AccountError::Damaged)?;
-        let provider = ProviderUri::from(client.authority());
-        request.signature = self
-            .key()?
-            .sign_with_label(RegisterDeviceRequest::SIGNATURE_LABEL, &request.tbs(&provider))
-            .map_err(AccountError::internal)?;
+        let request = registration(&self.credential()?, self.list()?, &client, &self.key()?)?;
         Ok(request.to_bytes())
     }
 

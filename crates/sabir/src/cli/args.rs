@@ -25,7 +25,7 @@ pub(super) enum Command {
     /// Make an account, or show it
     #[command(subcommand)]
     Account(AccountCommand),
-    /// Link another device, or list your devices
+    /// List your devices, link another one, or revoke one
     #[command(subcommand, after_help = DEVICE_EXAMPLES)]
     Device(DeviceCommand),
     /// Talk to somebody: type lines, see replies as they arrive

@@ -310,7 +310,8 @@ fn described(details: &RoomDetails) -> Vec<String> {
         let may = if power.may.is_empty() {
             "nothing".to_owned()
         } else {
-            power.may.join(", ")
+            // Some name several roles, with commas.
+            power.may.join("; ")
         };
         format!(
             "  {} may: {}",
