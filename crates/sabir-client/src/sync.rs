@@ -35,6 +35,7 @@ mod incoming;
 mod keeper;
 #[cfg(test)]
 mod kill_tests;
+mod links;
 mod outgoing;
 mod permission;
 mod powers;

@@ -5,12 +5,14 @@
 //! (`bob@b.example`), rooms by their `mimi://` identifier.
 
 mod groups;
+mod links;
 mod rules;
 
 use serde::{Deserialize, Serialize};
 
 pub use crate::files::{Direction, FileInfo, Transfer, TransferState};
 pub use groups::{Asked, AwaitedStep, MEMBER_ROLE, NewRoom, Person, RoomChange, RoomDetails, Wish};
+pub use links::{LinkWish, MadeLink, RoomLink};
 pub use rules::{Choice, RolePowers, Rules};
 pub use sabir_core::room::Template;
 

@@ -13,6 +13,7 @@
 mod create;
 pub(crate) mod device_lists;
 mod group_info;
+mod links;
 mod own;
 mod policy;
 mod proposals;

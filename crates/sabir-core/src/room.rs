@@ -6,6 +6,7 @@ mod components;
 mod direct;
 mod features;
 mod group;
+pub mod link;
 mod participants;
 pub mod policy;
 mod roles;

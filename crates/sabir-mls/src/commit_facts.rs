@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use openmls::group::{GroupContext, PublicGroup, QueuedProposal, StagedCommit};
-use openmls::prelude::{LeafNode, LeafNodeIndex, Proposal, ProposalOrRefType, Sender, SenderExtensionIndex};
+use openmls::prelude::{
+    LeafNode, LeafNodeIndex, ProcessedMessage, Proposal, ProposalOrRefType, Sender, SenderExtensionIndex,
+};
 use openmls::treesync::TreeSync;
 use sabir_wire::device_list::DEVICE_LIST;
 use sabir_wire::mls::ComponentId;
@@ -104,6 +106,8 @@ pub struct CommitFacts {
     /// Whether a component comes with this commit that a member who stays does not announce: that member could not
     /// follow its changes.
     pub unannounced: bool,
+    /// What follows the SafeAAD in the commit's `authenticated_data`, unread.
+    pub authenticated: Vec<u8>,
 }
 
 impl CommitFacts {
@@ -244,15 +248,35 @@ fn external_index(index: SenderExtensionIndex) -> u32 {
     <[u8; 4]>::try_from(bytes.as_slice()).map_or(u32::MAX, u32::from_be_bytes)
 }
 
+/// What is around a commit.
+pub(crate) struct Framing {
+    pub(crate) sender: Sender,
+    /// What follows the SafeAAD in `authenticated_data`.
+    pub(crate) authenticated: Vec<u8>,
+}
+
+impl Framing {
+    pub(crate) fn of(processed: &ProcessedMessage) -> Self {
+        Self {
+            sender: processed.sender().clone(),
+            authenticated: processed.tail_aad().to_vec(),
+        }
+    }
+}
+
 /// Reads the facts off a commit staged in `group`.
 pub(crate) fn read(
     staged: &StagedCommit,
-    sender: &Sender,
+    framing: Framing,
     judge: &Judge<'_>,
     provider: &Provider,
     group: &PublicGroup,
 ) -> Result<CommitFacts, MlsError> {
-    let committer = author(sender);
+    let Framing {
+        sender,
+        authenticated,
+    } = framing;
+    let committer = author(&sender);
     let committer_leaf = match committer {
         Author::Member(leaf) => leaf,
         Author::NewMember => group
@@ -279,6 +303,7 @@ pub(crate) fn read(
         epoch: context.epoch().as_u64(),
         dictionary,
         unannounced: false,
+        authenticated,
     };
     if facts.path_leaf.is_some() {
         facts.replaced.extend(old_leaf(group, committer, judge));

@@ -8,14 +8,14 @@ use openmls::group::{GroupId, ProposalStore, PublicGroup, QueuedProposal, Staged
 use openmls::messages::group_info::VerifiableGroupInfo;
 use openmls::prelude::{
     ConfirmationTag, ContentType, LeafNode, LeafNodeIndex, OpenMlsProvider as _, ProcessedMessageContent,
-    ProtocolMessage, Sender, SignaturePublicKey, Verifiable as _,
+    ProtocolMessage, SignaturePublicKey, Verifiable as _,
 };
 use rand_core::CryptoRng;
 use sabir_wire::mls::{ComponentId, RatchetTree};
 use sabir_wire::uri::{ClientUri, UserUri};
 
 use crate::app_data::{AppDataOperation, ComponentRules};
-use crate::commit_facts::{self, CommitFacts, Judge, LeafFact};
+use crate::commit_facts::{self, CommitFacts, Framing, Judge, LeafFact};
 use crate::error::MlsError;
 use crate::group::{self, GroupInfoView, MemberLeaf, PendingProposal};
 use crate::leaf;
@@ -161,7 +161,7 @@ impl Observer {
             .group
             .process_message(self.provider.crypto(), message)
             .map_err(MlsError::invalid)?;
-        let sender = processed.sender().clone();
+        let framing = Framing::of(&processed);
         match processed.into_content() {
             ProcessedMessageContent::ProposalMessage(queued)
             | ProcessedMessageContent::ExternalJoinProposalMessage(queued) => {
@@ -170,7 +170,7 @@ impl Observer {
                     queued: *queued,
                 })))
             }
-            ProcessedMessageContent::StagedCommitMessage(staged) => self.staged(*staged, &sender, tag, judge),
+            ProcessedMessageContent::StagedCommitMessage(staged) => self.staged(*staged, framing, tag, judge),
             ProcessedMessageContent::UnresolvedAppDataCommit(unresolved) => {
                 let operations: Vec<(u16, AppDataOperation)> = unresolved
                     .app_data_update_proposals()
@@ -181,7 +181,7 @@ impl Observer {
                     .group
                     .stage_app_data_commit(self.provider.crypto(), *unresolved, changes)
                     .map_err(MlsError::invalid)?;
-                self.staged(staged, &sender, tag, judge)
+                self.staged(staged, framing, tag, judge)
             }
             _ => Err(MlsError::Malformed("PublicMessage")),
         }
@@ -190,11 +190,11 @@ impl Observer {
     fn staged(
         &self,
         staged: StagedCommit,
-        sender: &Sender,
+        framing: Framing,
         tag: Option<ConfirmationTag>,
         judge: &Judge<'_>,
     ) -> Result<Observed, MlsError> {
-        let facts = commit_facts::read(&staged, sender, judge, &self.provider, &self.group)?;
+        let facts = commit_facts::read(&staged, framing, judge, &self.provider, &self.group)?;
         let confirmation_tag = tag.ok_or(MlsError::Malformed("PublicMessage"))?;
         Ok(Observed::Commit(Box::new(StagedObserved {
             facts,

@@ -96,6 +96,14 @@ pub fn decrypt_with_label(
 }
 
 impl SigningKey {
+    /// The Ed25519 key of a seed of 32 bytes.
+    ///
+    /// # Errors
+    /// [`KeyError::Malformed`] for another length.
+    pub fn ed25519_from_seed(seed: &[u8]) -> Result<Self, KeyError> {
+        Self::from_private(SignatureScheme::ED25519, seed)
+    }
+
     /// A fresh Ed25519 key.
     ///
     /// # Errors

@@ -7,6 +7,9 @@
     reason = "tests"
 )]
 
+#[path = "groups/links.rs"]
+mod links;
+
 use std::time::Duration;
 
 use sabir_testkit::{Profile, Town, TownError, until};

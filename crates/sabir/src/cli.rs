@@ -19,6 +19,7 @@ mod failure;
 mod files;
 mod history;
 mod input;
+mod links;
 mod out;
 mod post;
 mod room;

@@ -28,6 +28,10 @@ impl Name {
     pub const REJOINS: Self = Self("rejoins");
     /// Rooms that a device which was linked has yet to come into.
     pub const TO_JOIN: Self = Self("rooms to join");
+    /// Rooms that the person comes into by a link or since they are open, and what became of the last ones.
+    pub const JOINS: Self = Self("joins");
+    /// The secrets of join links that were made here.
+    pub const LINKS: Self = Self("join links");
     /// What the person calls their other devices, as far as it is known here.
     pub const DEVICE_NAMES: Self = Self("device names");
     /// Devices that were put on the list here and have not registered yet, as far as was seen.

@@ -7,6 +7,7 @@ use sabir_wire::uri::UserUri;
 use super::ClientError;
 use super::changes::{self, Lines};
 use super::devices::is_to_join;
+use super::links::is_joining;
 use super::received::receive;
 use super::rules;
 use crate::account::now;
@@ -168,6 +169,11 @@ fn happened(
                 lines.line(RoomChange::Returned { lost }, None, accepted)?;
             } else if is_to_join(lines.tx, room)? {
                 lines.line(RoomChange::Linked, None, accepted)?;
+            } else if is_joining(lines.tx, room)? {
+                let role = record.role.clone();
+                let who = me.to_string();
+                let by = Some(who.clone());
+                lines.line(RoomChange::Joined { who, role, by }, Some(me), accepted)?;
             }
         }
         ConversationEvent::Removed { how, by } => {

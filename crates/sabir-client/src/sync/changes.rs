@@ -25,7 +25,7 @@ impl Lines<'_, '_> {
     ) -> Result<(), StoreError> {
         for Joining { user, role, by } in joined {
             let (who, role) = (user.to_string(), self.role(role));
-            let other = by.as_ref().filter(|by| **by != user).map(ToString::to_string);
+            let other = by.as_ref().map(ToString::to_string);
             let change = RoomChange::Joined { who, role, by: other };
             self.line(change, by.as_ref(), at)?;
         }

@@ -29,6 +29,9 @@ pub enum ClientError {
     /// These rules cannot be a room's; the text says which and why.
     #[error("{0}")]
     Rules(String),
+    /// It is no join link, or cannot be made so; the text says why.
+    #[error("{0}")]
+    Link(String),
     /// The person may not change the room so; the text says what is missing.
     #[error("{0}")]
     Denied(String),

@@ -8,12 +8,12 @@ use sabir_wire::uri::{RoomUri, UserUri};
 
 use super::apply::{absorb, engine_id, local_id, new_record};
 use super::keeper::{Keeper, Step, Work};
-use super::{Client, ClientError, changes, permission, powers, rules, view};
+use super::{Client, ClientError, changes, links, permission, powers, rules, view};
 use crate::account::now;
 use crate::random;
 use crate::store::{Change, RoomRecord, Tx};
 use crate::types::{
-    Asked, AwaitedStep, MEMBER_ROLE, NewRoom, Outgoing, Person, RoomDetails, RoomKind, Rules, Wish,
+    Asked, AwaitedStep, LinkWish, MEMBER_ROLE, NewRoom, Outgoing, Person, RoomDetails, RoomKind, Rules, Wish,
 };
 
 /// People named in one request.
@@ -162,22 +162,28 @@ impl Keeper {
     fn change_room(&mut self, of: &str, wishes: &[Wish]) -> Result<Vec<Outgoing>, ClientError> {
         check_count(wishes.len())?;
         let room = self.resolve(of)?;
-        let record = self.store.read(|tx| tx.room(room.as_str()))?;
-        if record.ok_or(ClientError::NoRoom)?.kind == RoomKind::Direct {
-            return Err(ClientError::NotAGroup);
-        }
+        self.check_group(&room)?;
         let wishes = wishes.iter().map(|wish| self.read(wish));
         let wishes = wishes.collect::<Result<Vec<_>, _>>()?;
         let asked = self.step(&room, "change room", |step| {
             let mut local_ids = Vec::with_capacity(wishes.len());
             for wish in wishes {
-                let intent = wish.intent(step.engine.state())?;
+                let intent = wish.intent(step)?;
                 local_ids.push(intend(step, intent)?);
             }
             outgoing(step.tx, &local_ids)
         })?;
         self.work(Work::Room(room));
         Ok(asked)
+    }
+
+    /// The room is known here, and is a group.
+    pub(super) fn check_group(&mut self, room: &RoomUri) -> Result<(), ClientError> {
+        let record = self.store.read(|tx| tx.room(room.as_str()))?;
+        match record.ok_or(ClientError::NoRoom)?.kind {
+            RoomKind::Direct => Err(ClientError::NotAGroup),
+            RoomKind::Group => Ok(()),
+        }
     }
 
     fn room_details(&mut self, of: &str) -> Result<RoomDetails, ClientError> {
@@ -252,6 +258,8 @@ impl Keeper {
             Wish::Ban { person } => Read::Whole(Intent::Ban { user: who(person)? }),
             Wish::Rename { name } => Read::Whole(Intent::Rename { name: name.clone() }),
             Wish::Rules { rules } => Read::Rules(rules.clone()),
+            Wish::Link { link } => Read::Link(link.clone()),
+            Wish::Unlink { links } => Read::Unlink(links.clone()),
             Wish::Leave => Read::Whole(Intent::Leave),
         })
     }
@@ -261,12 +269,17 @@ impl Keeper {
 enum Read {
     Whole(Intent),
     Rules(Rules),
+    Link(LinkWish),
+    Unlink(Vec<String>),
     WithRole(UserUri, String, fn(UserUri, u32) -> Intent),
 }
 
 impl Read {
-    fn intent(self, state: &RoomState) -> Result<Intent, ClientError> {
+    fn intent(self, step: &mut Step<'_, '_>) -> Result<Intent, ClientError> {
+        let state = step.engine.state();
         match self {
+            Self::Link(wish) => Ok(links::make(step, &wish)?.0),
+            Self::Unlink(names) => links::withdrawal(state, &names),
             Self::Whole(intent) => Ok(intent),
             Self::Rules(wanted) => Ok(Intent::SetPolicy {
                 policies: rules::wanted(state, &wanted)?,
@@ -284,7 +297,7 @@ fn check_count(count: usize) -> Result<(), ClientError> {
 }
 
 /// Writes an intent down; says its local id.
-fn intend(step: &mut Step<'_, '_>, intent: Intent) -> Result<u64, ClientError> {
+pub(super) fn intend(step: &mut Step<'_, '_>, intent: Intent) -> Result<u64, ClientError> {
     let id = step.tx.next_local_id()?;
     let why = permission::lacking(step.engine.state(), step.cx.me, &intent);
     let effects = match step.engine.intend(step.cx, engine_id(id), intent) {
@@ -307,7 +320,7 @@ fn outgoing(tx: &Tx<'_>, local_ids: &[u64]) -> Result<Vec<Outgoing>, ClientError
     Ok(all)
 }
 
-fn role_index(state: &RoomState, name: &str) -> Result<u32, ClientError> {
+pub(super) fn role_index(state: &RoomState, name: &str) -> Result<u32, ClientError> {
     let role = permission::roles(state).find(|role| role.role_name == name);
     role.map(|role| role.role_index).ok_or_else(|| {
         let names: Vec<&str> = permission::roles(state)
@@ -317,7 +330,7 @@ fn role_index(state: &RoomState, name: &str) -> Result<u32, ClientError> {
     })
 }
 
-fn role_name(state: &RoomState, index: u32) -> String {
+pub(super) fn role_name(state: &RoomState, index: u32) -> String {
     let name = state.role_name(index);
     name.map_or_else(|| format!("role {index}"), str::to_owned)
 }
@@ -347,6 +360,18 @@ fn wish_of(state: &RoomState, intent: Intent) -> Wish {
         Intent::Rename { name } => Wish::Rename { name },
         Intent::SetPolicy { policies } => Wish::Rules {
             rules: rules::told(policies),
+        },
+        Intent::ChangeLinks {
+            added: Some(link), ..
+        } => Wish::Link {
+            link: LinkWish {
+                role: named(link.role),
+                uses: link.uses,
+                ..LinkWish::default()
+            },
+        },
+        Intent::ChangeLinks { added: None, removed } => Wish::Unlink {
+            links: removed.iter().map(links::name).collect(),
         },
         Intent::Leave => Wish::Leave,
     }

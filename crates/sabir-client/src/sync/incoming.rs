@@ -241,6 +241,8 @@ impl Keeper {
         let room = conversation.room().clone();
         let last = self.store.transaction("join room", |tx| {
             let added = tx.room(room.as_str())?.is_none();
+            // A room that this device was out of begins anew; what was said in it stays.
+            tx.clear(room.as_str())?;
             tx.put_room(&new_record(&conversation, &self.me, now))?;
             let room = room.to_string();
             tx.append_change(&if added {

@@ -86,6 +86,13 @@ fn may(state: &RoomState, role: &Role, intent: &Intent) -> bool {
                 _ => CapabilityType::CAN_CHANGE_OTHER_POLICY_ATTRIBUTE,
             })
         }),
+        Intent::ChangeLinks { added, removed } => {
+            let first = state.features.join_link.is_none() && added.is_some();
+            role.has(CapabilityType::CAN_CHANGE_OTHER_POLICY_ATTRIBUTE)
+                || (!first
+                    && (added.is_none() || role.has(CapabilityType::CAN_CREATE_JOIN_CODE))
+                    && (removed.is_empty() || role.has(CapabilityType::CAN_DELETE_JOIN_CODE)))
+        }
         Intent::Leave => role.has(CapabilityType::CAN_REMOVE_SELF),
     }
 }
@@ -105,6 +112,11 @@ fn wording(state: &RoomState, intent: &Intent) -> String {
         Intent::SetRole { user, role } => format!("make {} {}", whom(user), named(*role)),
         Intent::Rename { .. } => "rename the room".to_owned(),
         Intent::SetPolicy { .. } => "change these rules".to_owned(),
+        Intent::ChangeLinks { added: None, .. } => "withdraw join links".to_owned(),
+        Intent::ChangeLinks { .. } if state.features.join_link.is_none() => {
+            "make the first join link of a room, which gives it a rule for links".to_owned()
+        }
+        Intent::ChangeLinks { .. } => "make join links".to_owned(),
         Intent::Leave => "leave".to_owned(),
     }
 }

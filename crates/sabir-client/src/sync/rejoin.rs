@@ -13,13 +13,14 @@ use super::apply::alarm;
 use super::devices::no_longer_to_join;
 use super::incoming::Mark;
 use super::keeper::{Keeper, NO_ROOM, Work};
+use super::links;
 use super::outgoing::Next;
 use crate::account::now;
 use crate::random;
 use crate::store::{Name, Store, StoreError, Tx};
 
 /// Rooms that are come into at a time. More are not tried: somebody sends Welcomes that do not open.
-const MOST: usize = 32;
+pub(super) const MOST: usize = 32;
 /// After so long, in milliseconds, it is given up.
 const PATIENCE: u64 = 7 * 24 * 3_600_000;
 
@@ -118,11 +119,15 @@ impl Keeper {
             late && is_over(*self.last_tries.entry(room.clone()).or_insert(now), now)
         });
         if is_over {
+            let abandoned = rejoin.abandon();
             let given_up = self.store.transaction("give up", |tx| {
-                tx.clear(room.as_str())?;
+                tx.apply(room.as_str(), &abandoned.changes)?;
+                let wanted = links::is_joining(tx, room.as_str())?;
+                let why = "the room's provider could not be reached for a week";
+                links::decide(tx, room, now, Some(why.to_owned()))?;
                 unlist(tx, room)?;
                 no_longer_to_join(tx, room)?;
-                if begun.is_some() {
+                if begun.is_some() && !wanted {
                     let hub = room.authority();
                     let text =
                         format!("You were let into a room at {hub}, and this device could not come into it");
@@ -211,6 +216,7 @@ impl Keeper {
             me: &self.me,
             anchors: &self.anchors,
         };
+        let at = now()?;
         let called = call(&mut rejoin, cx);
         let rejoined = match called {
             Ok(rejoined) => rejoined,
@@ -223,17 +229,22 @@ impl Keeper {
             Rejoined::Still(effects) => self.keep_rejoin(rejoin, &effects, mark),
             Rejoined::In(joined) => self.enter(*joined, |tx| {
                 unlist(tx, room)?;
+                links::decide(tx, room, at, None)?;
                 no_longer_to_join(tx, room)?;
                 mark.map_or(Ok(()), |mark| mark.write(tx))
             }),
-            Rejoined::ShutOut(effects) => {
+            Rejoined::ShutOut(effects, reason) => {
                 let written = self.store.transaction("shut out", |tx| {
                     tx.apply(room.as_str(), &effects.changes)?;
+                    links::decide(tx, room, at, Some(links::shut_out(reason)))?;
                     unlist(tx, room)?;
                     no_longer_to_join(tx, room)?;
-                    mark.map_or(Ok(()), |mark| mark.write(tx))
+                    mark.map_or(Ok(()), |mark| mark.write(tx))?;
+                    tx.last_change()
                 });
-                written.map_err(ClientError::from)
+                written
+                    .map(|last| self.published(last))
+                    .map_err(ClientError::from)
             }
         };
         if kept.is_err() {

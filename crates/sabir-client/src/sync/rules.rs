@@ -298,7 +298,7 @@ fn expiration(policy: &MessageExpiration) -> String {
 }
 
 /// A time in its largest whole unit.
-fn span(seconds: u64) -> String {
+pub(super) fn span(seconds: u64) -> String {
     let units = [
         (7 * 86_400, "week"),
         (86_400, "day"),

@@ -209,7 +209,7 @@ pub(super) fn outgoing_of(tx: &Tx<'_>, local_id: u64) -> Result<Option<Outgoing>
             Some((room, DeedRow { deed, .. })) => {
                 (room, deed.state, deed.message_id, deed.timestamp, deed.problem)
             }
-            None => return Ok(None),
+            None => return super::links::outgoing(tx, local_id),
         },
     };
     let waits_because = room.blocked.filter(|_| state == MessageState::Queued);

@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Outgoing, RolePowers, Room, Rules};
+use super::{LinkWish, Outgoing, RolePowers, Room, Rules};
 
 /// The role that somebody who is added has unless another is named.
 pub const MEMBER_ROLE: &str = "member";
@@ -19,7 +19,7 @@ pub enum RoomChange {
         who: String,
         /// Their role.
         role: String,
-        /// Who added them, where that is known and was not themselves.
+        /// Who added them, where that is known; themselves, where they came in by a link or the room is open.
         by: Option<String>,
     },
     /// Somebody left.
@@ -162,6 +162,7 @@ impl RoomChange {
             None => format!("{who} was {what}"),
         };
         match self {
+            Self::Joined { who, role, by } if by.as_ref() == Some(who) => format!("{who} came in as {role}"),
             Self::Joined { who, role, by } => format!("{} as {role}", passive(who, "added", by)),
             Self::Left { who } => format!("{who} left"),
             Self::Removed { who, by: None } => format!("{who} is no longer in the room"),
@@ -245,6 +246,16 @@ pub enum Wish {
     Rules {
         /// Which.
         rules: Rules,
+    },
+    /// Make a join link.
+    Link {
+        /// Which.
+        link: LinkWish,
+    },
+    /// Withdraw join links.
+    Unlink {
+        /// Their names, or the links themselves.
+        links: Vec<String>,
     },
     /// Leave, with all one's devices.
     Leave,

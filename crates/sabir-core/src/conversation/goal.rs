@@ -11,11 +11,11 @@ use sabir_wire::mls::ComponentId;
 use sabir_wire::policy::BaseRoomPolicy;
 use sabir_wire::uri::UserUri;
 
-use super::intent::{MAX_NAME, MAX_POLICIES};
+use super::intent::{MAX_NAME, MAX_POLICIES, MAX_WITHDRAWN};
 use super::{Conversation, ConversationContext, Intent};
 use crate::hub::device_lists::Listed;
 use crate::room::policy::{self, Action, LeafClient, View};
-use crate::room::{BANNED, Features};
+use crate::room::{BANNED, Features, link};
 
 /// What is to be done for an intent.
 #[derive(Debug)]
@@ -89,6 +89,11 @@ impl Conversation {
                 BaseRoomPolicy::from_bytes(data).map_err(|error| error.to_string())?;
             }
         }
+        if let Intent::ChangeLinks { removed, .. } = intent
+            && removed.len() > MAX_WITHDRAWN as usize
+        {
+            return Err("too many links are withdrawn at once".to_owned());
+        }
         match self.goal(cx, intent) {
             Goal::Denied(reason) => Err(reason),
             _ => Ok(()),
@@ -135,6 +140,17 @@ impl Conversation {
                 Goal::Reached
             }
             Intent::SetPolicy { policies } => checked(Action::SetPolicy(policies), self.planned(intent)),
+            Intent::ChangeLinks { added, removed }
+                if policy::link_operations(&self.state, added.as_ref(), removed).is_empty() =>
+            {
+                Goal::Reached
+            }
+            Intent::ChangeLinks { added, removed } => {
+                if added.is_some_and(|link| !link::leads_in(&self.state, &link)) {
+                    return Goal::Denied("the roles of this room let nobody in by such a link".to_owned());
+                }
+                checked(Action::ChangeLinks(added.as_ref(), removed), self.planned(intent))
+            }
             Intent::Leave => checked(Action::Leave, Goal::Leave),
         }
     }
@@ -178,6 +194,12 @@ impl Conversation {
             }
             Intent::SetPolicy { policies } => {
                 let operations = policy::operations(&self.state, policies);
+                let operations = operations.into_iter().map(|(component, it)| (component.0, it));
+                plan.app_data.extend(operations);
+                return Some(plan);
+            }
+            Intent::ChangeLinks { added, removed } => {
+                let operations = policy::link_operations(&self.state, added.as_ref(), removed);
                 let operations = operations.into_iter().map(|(component, it)| (component.0, it));
                 plan.app_data.extend(operations);
                 return Some(plan);

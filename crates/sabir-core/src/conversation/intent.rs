@@ -8,6 +8,7 @@ use sabir_wire::policy::MAX_POLICY;
 use sabir_wire::uri::UserUri;
 
 use super::LocalId;
+use crate::room::link::LinkTerms;
 use crate::room::policy::Wanted;
 use crate::scope::engine_key;
 
@@ -15,6 +16,9 @@ const PREFIX: &str = "intent/";
 
 /// Policies that one intent changes.
 pub(super) const MAX_POLICIES: u32 = 32;
+
+/// Links that one intent withdraws.
+pub(super) const MAX_WITHDRAWN: u32 = 256;
 
 /// Bytes of a room's name that this client gives.
 pub const MAX_NAME: usize = 1 << 10;
@@ -66,6 +70,13 @@ pub enum Intent {
     SetPolicy {
         /// Each component once; at most 32.
         policies: Vec<Wanted>,
+    },
+    /// Make a join link, withdraw others, or both.
+    ChangeLinks {
+        /// The link to make.
+        added: Option<LinkTerms>,
+        /// The keys of links to withdraw; at most 256.
+        removed: Vec<[u8; 32]>,
     },
 }
 
@@ -226,6 +237,14 @@ impl Encode for Intent {
                     put_optional(out, data.clone().map(Data).as_ref());
                 }
             }
+            Self::ChangeLinks { added, removed } => {
+                out.push(9);
+                put_optional(out, added.as_ref());
+                removed.len().try_into().unwrap_or(u32::MAX).encode(out);
+                for key_hash in removed {
+                    out.extend_from_slice(key_hash);
+                }
+            }
         }
     }
 }
@@ -266,6 +285,17 @@ impl Decode for Intent {
                     policies.push((component, data.map(|data| data.0)));
                 }
                 Self::SetPolicy { policies }
+            }
+            9 => {
+                let added = r.optional("added")?;
+                let count = r.u32("removed")?;
+                let removed: Result<Vec<_>, _> = (0..count.min(MAX_WITHDRAWN))
+                    .map(|_| r.array("removed"))
+                    .collect();
+                Self::ChangeLinks {
+                    added,
+                    removed: removed?,
+                }
             }
             other => return Err(r.error_at(at, "kind", DecodeErrorKind::UnknownValue(other.into()))),
         })

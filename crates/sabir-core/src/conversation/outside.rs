@@ -2,21 +2,25 @@
 //! checked and opened, and the commit.
 
 use rand_core::CryptoRng;
+use sabir_mls::app_data::AppDataOperation;
 use sabir_mls::group::{ExternalPlan, GroupInfoView, HubCommit, join_external_with};
 use sabir_mls::identity::{ClientCredential, CredentialError, Freshness, ServerCredential};
 use sabir_mls::suite;
 use sabir_wire::codec::{Decode, Encode};
-use sabir_wire::mls::{CipherSuite, HpkePublicKey, SignaturePublicKey};
+use sabir_wire::components::{ParticipantListUpdate, UserRolePair};
+use sabir_wire::mls::{AppDataDictionary, CipherSuite, ExtensionType, HpkePublicKey, SignaturePublicKey};
 use sabir_wire::protocol::{
     GroupInfoOutcome, GroupInfoRatchetTreeTbe, GroupInfoRequest, GroupInfoResponse, GroupInfoSuccess,
     RatchetTreeOption,
 };
 use sabir_wire::uri::RoomUri;
 
+use super::goal::list_change;
 use super::join::{Entered, check, judge};
 use super::{ConversationContext, ConversationError};
 use crate::hub::group_uri;
-use crate::room::RoomRules;
+use crate::room::link::LinkKey;
+use crate::room::{RoomRules, RoomState, policy};
 
 /// What an answer holds.
 pub(super) enum Way {
@@ -32,22 +36,37 @@ pub(super) struct Opened {
     ratchet_tree: Vec<u8>,
     self_removes: Vec<Vec<u8>>,
     pub(super) epoch: u64,
+    dictionary: AppDataDictionary,
+}
+
+/// How somebody comes in whose person is not on the list.
+#[derive(Debug, Clone)]
+pub(super) struct Ticket {
+    /// The join link they have, or none: the room lets everybody in, or them.
+    pub(super) link: Option<LinkKey>,
 }
 
 /// A `GroupInfoRequest`, and the private key to which the answer will be encrypted.
 pub(super) fn ask(
     cx: ConversationContext<'_>,
+    room: &RoomUri,
+    ticket: Option<&Ticket>,
     rng: &mut dyn CryptoRng,
 ) -> Result<(Vec<u8>, Vec<u8>), ConversationError> {
     let internal = |error: &dyn std::fmt::Display| ConversationError::Internal(error.to_string());
     let pair = suite::hpke_key_pair(cx.device.suite, rng).map_err(|error| internal(&error))?;
     let credential = ClientCredential::parse(&cx.device.credential).map_err(|error| internal(&error))?;
+    let link = ticket.and_then(|ticket| ticket.link.as_ref());
+    let joining_code = link
+        .map(|link| link.code(room, cx.device.key.public()))
+        .transpose()
+        .map_err(|error| internal(&error))?;
     let mut request = GroupInfoRequest {
         cipher_suite: CipherSuite(cx.device.suite),
         requesting_signature_key: SignaturePublicKey(cx.device.key.public().to_vec()),
         requesting_credential: credential.to_credential(),
         group_info_public_key: HpkePublicKey(pair.public),
-        joining_code: None,
+        joining_code,
         signature: Vec::new(),
     };
     request.signature = cx
@@ -98,10 +117,19 @@ pub(super) fn open(
     if context.epoch < at_least {
         return Err(refused(&"the answer is of an epoch that has passed"));
     }
+    let dictionary = context
+        .extensions
+        .iter()
+        .find(|extension| extension.extension_type == ExtensionType::APP_DATA_DICTIONARY)
+        .map(|extension| AppDataDictionary::from_bytes(&extension.extension_data))
+        .transpose()
+        .map_err(|error| refused(&error))?
+        .unwrap_or_default();
     // What is no SelfRemove becomes invalid by the commit, and is passed over when it is made.
     let pending = plain.pending_proposals.iter();
     Ok(Way::Open(Box::new(Opened {
         epoch: context.epoch,
+        dictionary,
         group_info: plain.group_info.to_bytes(),
         ratchet_tree: tree.to_bytes(),
         self_removes: pending.map(|pending| pending.proposal.to_bytes()).collect(),
@@ -141,18 +169,55 @@ pub(super) fn enter(
     room: &RoomUri,
     opened: &Opened,
     tolerated: &[Vec<u8>],
+    ticket: Option<&Ticket>,
     rng: &mut dyn CryptoRng,
 ) -> Result<(Entered, HubCommit), ConversationError> {
     let view = GroupInfoView {
         group_info: &opened.group_info,
         ratchet_tree: &opened.ratchet_tree,
     };
+    let (app_data, authenticated) = match ticket {
+        Some(ticket) => entry(cx, room, opened, ticket)?,
+        None => (Vec::new(), Vec::new()),
+    };
     let plan = ExternalPlan {
+        app_data: &app_data,
         self_removes: &opened.self_removes,
         tolerated,
-        ..ExternalPlan::default()
+        authenticated: &authenticated,
     };
     let joined = join_external_with(cx.device, view, plan, &judge(cx), &RoomRules, rng)?;
     let entered = check(cx, room, joined.group, tolerated)?;
     Ok((entered, joined.commit.into()))
+}
+
+/// What an external commit holds by which a person puts themselves on the list: the change of the list, and what goes
+/// with it. Nothing where they are on it.
+fn entry(
+    cx: ConversationContext<'_>,
+    room: &RoomUri,
+    opened: &Opened,
+    ticket: &Ticket,
+) -> Result<(Vec<(u16, AppDataOperation)>, Vec<u8>), ConversationError> {
+    let refused = |error: &dyn std::fmt::Display| ConversationError::Refused(error.to_string());
+    let state = RoomState::read(|component| opened.dictionary.get(component).map(<[u8]>::to_vec))
+        .map_err(|error| refused(&error))?;
+    if state.participant(cx.me).is_some() {
+        return Ok((Vec::new(), Vec::new()));
+    }
+    let link = ticket.link.as_ref();
+    let role_index = policy::role_to_take(&state, cx.me, link.map(LinkKey::key_hash))
+        .ok_or_else(|| refused(&"this room lets nobody in like this"))?;
+    let update = ParticipantListUpdate {
+        added_participants: vec![UserRolePair {
+            user: cx.me.clone(),
+            role_index,
+        }],
+        ..ParticipantListUpdate::default()
+    };
+    let authenticated = link
+        .map(|link| link.entry(room, opened.epoch.saturating_add(1), cx.device.key.public()))
+        .transpose()
+        .map_err(|error| ConversationError::Internal(error.to_string()))?;
+    Ok((vec![list_change(&update)], authenticated.unwrap_or_default()))
 }

@@ -1,5 +1,5 @@
 //! A client comes by itself into a room it holds no state of: its person is on the list, and it has no leaf, or its
-//! Welcome does not open.
+//! Welcome does not open; or its person has a join link, or the room is open to them.
 
 use rand_core::CryptoRng;
 use sabir_mls::group::Group;
@@ -11,16 +11,20 @@ use sabir_wire::uri::RoomUri;
 
 use super::commit::bundle;
 use super::join::{self, Joined};
-use super::outside::{self, Way};
+use super::outside::{self, Ticket, Way};
 use super::record::{Repair, RepairStep};
 use super::repair::SHUT_OUT;
 use super::work::due;
 use super::{Conversation, ConversationContext, ConversationError, Effects, Request, RequestKind};
 use crate::Millis;
 use crate::hub::group_uri;
+use crate::room::link::LinkKey;
 use crate::scope::{self, engine_key, engine_row};
 
 const ROW: &str = "rejoin";
+
+/// There where the person is to come in too: the seed of their link, or nothing.
+const TICKET: &str = "rejoin-ticket";
 
 /// A way into a room that this client is not in. Its rows are the room's, until the conversation's take their place.
 #[derive(Debug)]
@@ -28,6 +32,7 @@ pub struct Rejoin {
     room: RoomUri,
     repair: Repair,
     beside: Option<Rows>,
+    ticket: Option<Ticket>,
 }
 
 /// What a call brought about.
@@ -37,8 +42,8 @@ pub enum Rejoined {
     Still(Effects),
     /// This client is in the room: persist the effects, and go on with the conversation.
     In(Box<Joined>),
-    /// The hub does not let this client in. The effects delete all rows.
-    ShutOut(Effects),
+    /// The hub does not let this client in. The effects delete all rows; the reason is there where it is known.
+    ShutOut(Effects, Option<String>),
 }
 
 impl Conversation {
@@ -56,8 +61,36 @@ impl Conversation {
             room,
             repair: Repair::new(now, 0),
             beside: None,
+            ticket: None,
         };
         let effects = rejoin.prepare(cx, now, rng)?;
+        Ok((rejoin, effects))
+    }
+
+    /// Begins to come into a room of which this person is no participant, by a join link or because it is open
+    /// (draft-ietf-mimi-room-policy-03 §8.1.1: canUseJoinCode, canOpenJoin, canJoinIfPreauthorized). `rows` are the room's
+    /// from when this client was in it before, if it was; they stay until it is in again.
+    ///
+    /// # Errors
+    /// A fault of ours.
+    pub fn come_in(
+        cx: ConversationContext<'_>,
+        room: RoomUri,
+        link: Option<LinkKey>,
+        rows: &Rows,
+        now: Millis,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<(Rejoin, Effects), ConversationError> {
+        let seed = link.as_ref().map(|link| link.seed().to_vec());
+        let mut rejoin = Rejoin {
+            room,
+            repair: Repair::new(now, 0),
+            beside: None,
+            ticket: Some(Ticket { link }),
+        };
+        let mut effects = rejoin.prepare(cx, now, rng)?;
+        scope::drop_beside(&scope::rows_beside(rows), &mut effects.changes);
+        effects.changes.put(engine_key(TICKET), seed.unwrap_or_default());
         Ok((rejoin, effects))
     }
 }
@@ -73,7 +106,21 @@ impl Rejoin {
         };
         let repair = Repair::from_bytes(row).map_err(|error| ConversationError::Stored(error.to_string()))?;
         let beside = Some(scope::rows_beside(rows)).filter(|rows| !rows.is_empty());
-        Ok(Some(Self { room, repair, beside }))
+        let ticket = match engine_row(rows, TICKET) {
+            None => None,
+            Some([]) => Some(Ticket { link: None }),
+            Some(seed) => {
+                let link = LinkKey::from_seed(seed);
+                let link = link.map_err(|error| ConversationError::Stored(error.to_string()))?;
+                Some(Ticket { link: Some(link) })
+            }
+        };
+        Ok(Some(Self {
+            room,
+            repair,
+            beside,
+            ticket,
+        }))
     }
 
     /// The room.
@@ -115,7 +162,7 @@ impl Rejoin {
     ) -> Result<Effects, ConversationError> {
         let mut effects = Effects::default();
         if self.repair.step == RepairStep::Wanted && due(self.repair.not_before, now) {
-            let (request, private) = outside::ask(cx, rng)?;
+            let (request, private) = outside::ask(cx, &self.room, self.ticket.as_ref(), rng)?;
             self.repair.step = RepairStep::Asking { request, private };
             self.write(&mut effects);
         }
@@ -145,15 +192,18 @@ impl Rejoin {
         }
         let mut effects = Effects::default();
         match self.group_info_came(cx, response, rng, &mut effects) {
+            Ok(true) if self.ticket.is_some() => {}
             Ok(true) => self.repair.refusals = 0,
             Ok(false) => {
                 self.repair.refusals = self.repair.refusals.saturating_add(1);
-                if self.repair.refusals >= SHUT_OUT {
-                    self.drop_beside(&mut effects);
-                    effects.changes.delete(engine_key(ROW));
-                    return Ok(Rejoined::ShutOut(effects));
+                // A link does not become good by asking again.
+                if self.ticket.is_some() || self.repair.refusals >= SHUT_OUT {
+                    return Ok(self.shut_out(None));
                 }
                 self.repair.again(now);
+            }
+            Err(ConversationError::Refused(reason)) if self.ticket.is_some() => {
+                return Ok(self.shut_out(Some(reason)));
             }
             Err(ConversationError::Refused(_)) => self.repair.again(now),
             Err(error) => return Err(error),
@@ -200,7 +250,7 @@ impl Rejoin {
             Way::Open(opened) => opened,
             Way::Shut => return Ok(false),
         };
-        let (entered, commit) = outside::enter(cx, &self.room, &opened, &[], rng)?;
+        let (entered, commit) = outside::enter(cx, &self.room, &opened, &[], self.ticket.as_ref(), rng)?;
         let rows = entered.group.rows();
         scope::put_beside(&rows, &mut effects.changes);
         self.beside = Some(rows);
@@ -224,7 +274,14 @@ impl Rejoin {
                 return self.come_in(cx, accepted_timestamp, rng);
             }
             UpdateOutcome::WrongEpoch { .. } => self.repair.raced(now),
-            UpdateOutcome::NotAllowed | UpdateOutcome::InvalidProposal { .. } => self.repair.again(now),
+            UpdateOutcome::NotAllowed | UpdateOutcome::InvalidProposal { .. } => {
+                self.repair.refusals = self.repair.refusals.saturating_add(1);
+                if self.ticket.is_some() && self.repair.refusals >= SHUT_OUT {
+                    let reason = response.error_description.clone();
+                    return Ok(self.shut_out(Some(reason).filter(|reason| !reason.is_empty())));
+                }
+                self.repair.again(now);
+            }
         }
         let mut effects = Effects::default();
         self.drop_beside(&mut effects);
@@ -250,9 +307,23 @@ impl Rejoin {
         scope::drop_beside(&rows, &mut effects.changes);
         scope::replace(&Rows::new(), &rows, &mut effects.changes);
         effects.changes.delete(engine_key(ROW));
+        effects.changes.delete(engine_key(TICKET));
         let changes = effects.changes;
         let joined = Conversation::begin(self.room.clone(), entered, changes, accepted, Some(false))?;
         Ok(Rejoined::In(Box::new(joined)))
+    }
+
+    /// Gives up: the effects delete what it wrote.
+    pub fn abandon(&mut self) -> Effects {
+        let mut effects = Effects::default();
+        self.drop_beside(&mut effects);
+        effects.changes.delete(engine_key(ROW));
+        effects.changes.delete(engine_key(TICKET));
+        effects
+    }
+
+    fn shut_out(&mut self, reason: Option<String>) -> Rejoined {
+        Rejoined::ShutOut(self.abandon(), reason)
     }
 
     fn drop_beside(&mut self, effects: &mut Effects) {

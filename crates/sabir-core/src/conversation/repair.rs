@@ -83,7 +83,7 @@ impl Conversation {
             && repair.step == RepairStep::Wanted
             && due(repair.not_before, now)
         {
-            let (request, private) = outside::ask(cx, rng)?;
+            let (request, private) = outside::ask(cx, &self.room, None, rng)?;
             repair.step = RepairStep::Asking { request, private };
         }
         Ok(())
@@ -127,7 +127,7 @@ impl Conversation {
         };
         repair.refusals = 0;
         let tolerated: Vec<Vec<u8>> = self.record.doubted.keys().cloned().collect();
-        let entered = outside::enter(cx, &self.room, &opened, &tolerated, rng);
+        let entered = outside::enter(cx, &self.room, &opened, &tolerated, None, rng);
         let entered = entered.and_then(|(entered, commit)| {
             self.check_same_room(cx, &entered)?;
             Ok((entered, commit))

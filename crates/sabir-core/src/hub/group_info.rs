@@ -77,7 +77,11 @@ impl Hub {
         // Who is on the list, and who could put itself there by joining (draft-ietf-mimi-room-policy-03 §8.1.1).
         let may_join = match self.state.participant(user) {
             Some(_) => allows(&self.state, user, CapabilityType::CAN_ADD_OWN_CLIENT),
-            None => room_policy::may_come_in(self.view(), user),
+            None => {
+                let code = request.joining_code.as_deref();
+                room_policy::may_come_in(self.view(), user)
+                    || code.is_some_and(|code| self.link_opens(now, key, code))
+            }
         };
         own && policy::speaks_for(&origin.provider, user) && may_join && !self.record.waiting.cuts_off(user)
     }

@@ -16,6 +16,9 @@ const TIME: &str = "hub-time";
 /// The newest device lists alone, written when one is newer: a large room has many people.
 const LISTS: &str = "hub-lists";
 
+/// How often links were used, written when one was.
+const LINKS: &str = "hub-links";
+
 /// What waits for a commit; written with proposals and with commits.
 const WAITING: &str = "hub-waiting";
 const MAX_USERS: usize = 4 << 20;
@@ -32,6 +35,8 @@ pub(super) struct Record {
     pub(super) group_info: Vec<u8>,
     /// What waits for a commit.
     pub(super) waiting: Waiting,
+    /// How many people came in by each join link of the room that was used, by the hash of its key.
+    pub(super) links: BTreeMap<[u8; 32], u32>,
 }
 
 /// What waits for the next commit.
@@ -78,6 +83,12 @@ impl Record {
             reader.finish("HubLists")?;
             record.device_lists = seen.into_iter().map(|seen| (seen.user, seen.listed)).collect();
         }
+        if let Some(bytes) = engine_row(rows, LINKS) {
+            let mut reader = Reader::new(bytes);
+            let used: Vec<Used> = reader.list("links", MAX_USERS)?;
+            reader.finish("HubLinks")?;
+            record.links = used.into_iter().map(|used| (used.key_hash, used.times)).collect();
+        }
         if let Some(bytes) = engine_row(rows, WAITING) {
             record.waiting = Waiting::from_bytes(bytes)?;
         }
@@ -109,9 +120,46 @@ impl Record {
         changes.put(engine_key(LISTS), bytes);
     }
 
+    /// Writes how often links were used alone.
+    pub(super) fn write_links(&self, changes: &mut RowChanges) {
+        let used: Vec<Used> = self
+            .links
+            .iter()
+            .map(|(key_hash, times)| Used {
+                key_hash: *key_hash,
+                times: *times,
+            })
+            .collect();
+        let mut bytes = Vec::new();
+        put_vec(&mut bytes, &used);
+        changes.put(engine_key(LINKS), bytes);
+    }
+
     /// Writes the rest.
     pub(super) fn write(&self, changes: &mut RowChanges) {
         changes.put(engine_key(ROW), self.to_bytes());
+    }
+}
+
+struct Used {
+    key_hash: [u8; 32],
+    times: u32,
+}
+
+impl Encode for Used {
+    fn encode(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.key_hash);
+        self.times.encode(out);
+    }
+}
+
+impl Decode for Used {
+    const NAME: &'static str = "UsedLink";
+    fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            key_hash: r.array("key_hash")?,
+            times: r.u32("times")?,
+        })
     }
 }
 
@@ -149,6 +197,7 @@ impl Decode for Record {
     fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
         Ok(Self {
             waiting: Waiting::default(),
+            links: BTreeMap::new(),
             last_accepted: r.u64("last_accepted")?,
             device_lists: BTreeMap::new(),
             group_info: r.opaque("group_info", MAX_GROUP_INFO)?.to_vec(),

@@ -165,6 +165,7 @@ impl Hub {
             return Err(denied("the committer has left the room"));
         }
         let external = staged.facts.committer == Author::NewMember;
+        self.check_links(accepted, &allowed).map_err(refused)?;
         if !external {
             self.check_departed(&staged.facts, &allowed)?;
         }
@@ -191,12 +192,16 @@ impl Hub {
             seen.raise(&listed);
             lists_changed |= *seen != before;
         }
+        let links_changed = self.count_links(allowed.link.as_ref());
         self.record.group_info = group_info;
         self.record.last_accepted = accepted;
         let mut changes = scoped(self.observer.take_changes());
         self.record.write(&mut changes);
         if lists_changed {
             self.record.write_lists(&mut changes);
+        }
+        if links_changed {
+            self.record.write_links(&mut changes);
         }
         if merged.waiting_changed {
             self.record.write_waiting(&mut changes);

@@ -14,6 +14,7 @@ use sabir_wire::policy::{
 use sabir_wire::uri::Domain;
 use thiserror::Error;
 
+use super::link::LinkTerms;
 use super::{BANNED, RoomState};
 
 macro_rules! features {
@@ -267,7 +268,18 @@ fn join_links(features: &Features) -> Held {
     match &features.join_link {
         // The policy bounds how long a link lives: without one there is no link.
         None => held(count == 0, "a room without a policy for join links has none"),
-        Some(policy) => held(!policy.on_request || count <= 1, "the room keeps one join link"),
+        Some(policy) => {
+            held(!policy.on_request || count <= 1, "the room keeps one join link")?;
+            let links = features.join_links.iter().flat_map(|links| &links.0);
+            let terms: Vec<LinkTerms> = links.filter_map(LinkTerms::read).collect();
+            let keys: BTreeSet<[u8; 32]> = terms.iter().map(|link| link.key_hash).collect();
+            held(keys.len() == terms.len(), "two join links have one key")?;
+            // draft-ietf-mimi-room-policy-03 §6.2: "If links can be generated for multiple users, `multiuser` is true."
+            held(
+                policy.multiuser || terms.iter().all(|link| link.uses == 1),
+                "a join link of this room is for one person",
+            )
+        }
     }
 }
 

@@ -140,6 +140,8 @@ const ADMINISTERS: &[CapabilityType] = &[
     CapabilityType::CAN_CHANGE_ROOM_AVATAR,
     CapabilityType::CAN_CHANGE_ROOM_SUBJECT,
     CapabilityType::CAN_CHANGE_ROOM_MOOD,
+    CapabilityType::CAN_CREATE_JOIN_CODE,
+    CapabilityType::CAN_DELETE_JOIN_CODE,
 ];
 
 /// What an owner may do beyond an admin.
@@ -192,11 +194,16 @@ fn roles(template: Template) -> Vec<Role> {
         owner,
         hub(),
     ];
-    if template.is_open() {
+    // Who is not on the list. A link opens nothing before somebody makes one.
+    let anybody = if template.is_open() {
         // draft-ietf-mimi-room-policy-03 §8.1.1: "any user who is not already in the participant list can add itself".
-        let open = &[CapabilityType::CAN_OPEN_JOIN];
-        roles.insert(0, role(0, "anybody", open, &[(0, &[MEMBER])]));
-    }
+        let open = &[CapabilityType::CAN_OPEN_JOIN, CapabilityType::CAN_USE_JOIN_CODE];
+        role(0, "anybody", open, &[(0, &[MEMBER])])
+    } else {
+        let by_link = &[CapabilityType::CAN_USE_JOIN_CODE];
+        role(0, "anybody", by_link, &[(0, &[READ_ONLY, MEMBER])])
+    };
+    roles.insert(0, anybody);
     roles
 }
 

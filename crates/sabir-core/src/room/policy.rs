@@ -29,14 +29,15 @@ use sabir_wire::policy::Role;
 use sabir_wire::uri::{ClientUri, Domain, UserUri};
 
 use super::RoomState;
+use super::link::LinkTerms;
 use crate::hub::device_lists::Listed;
 
 pub use ask::Action;
 pub(crate) use ask::may;
 pub(crate) use commit::{Departures, check_commit, check_proposals, committer, is_taken_alone, newest};
-pub(crate) use rules::{check_new, may_come_in};
+pub(crate) use rules::{check_new, may_come_in, role_to_take};
 pub use set::Wanted;
-pub(crate) use set::operations;
+pub(crate) use set::{link_operations, operations};
 
 /// The object identifier of a certificate's subjectAltName, 2.5.29.17, as a claim of draft-ietf-mimi-room-policy-03 §4
 /// names it.
@@ -70,6 +71,8 @@ pub(crate) struct View<'a> {
 pub(crate) struct Allowed {
     /// Device lists of the new leaves.
     pub(crate) device_lists: Vec<(UserUri, Listed)>,
+    /// The join link by which a person came in who could not have come without.
+    pub(crate) link: Option<LinkTerms>,
     /// People of whom a client was added.
     pub(crate) added: BTreeSet<UserUri>,
     /// The room's state afterwards.
@@ -161,7 +164,7 @@ pub(super) fn provider_claim(domain: &Domain) -> String {
 }
 
 /// Whether a role's `authorized_role_changes` let somebody be moved.
-fn authorises(role: &Role, from: u32, to: u32) -> bool {
+pub(super) fn authorises(role: &Role, from: u32, to: u32) -> bool {
     role.authorized_role_changes
         .iter()
         .any(|entry| entry.from_role_index == from && entry.target_role_indexes.contains(&to))

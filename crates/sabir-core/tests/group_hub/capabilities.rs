@@ -223,14 +223,7 @@ fn rows() -> Vec<Row> {
             capability: C::CAN_OPEN_JOIN,
             role: 0,
             prepare: |policy| {
-                let mut zero = role_of(policy, BANNED).clone();
-                zero.role_index = 0;
-                zero.role_name = "nobody".to_owned();
-                zero.authorized_role_changes = vec![sabir_wire::policy::SingleSourceRoleChangeTargets {
-                    from_role_index: 0,
-                    target_role_indexes: vec![MEMBER],
-                }];
-                policy.roles.roles.push(zero);
+                role_of(policy, 0).role_capabilities = Vec::new();
             },
             act: joins,
         },

@@ -192,7 +192,8 @@ fn some_changes_do_not_go_together() {
     };
     scene.refused("alice", plan, &invalid(vec![]), "keeps its URI");
     let mut roles = scene.hub.state().roles.clone();
-    roles.roles[0].role_name = "friends".to_owned();
+    let banned = roles.roles.iter_mut().find(|role| role.role_index == BANNED);
+    banned.unwrap().role_name = "friends".to_owned();
     let plan = CommitPlan {
         app_data: vec![update(ComponentId::ROLES_LIST, &roles.to_bytes())],
         ..CommitPlan::default()

@@ -17,6 +17,7 @@ mod features;
 #[path = "../group_support/mod.rs"]
 mod group_support;
 mod limits;
+mod links;
 mod requests;
 #[path = "../../../sabir-mls/tests/world/rogue.rs"]
 mod rogue;

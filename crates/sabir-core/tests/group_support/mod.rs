@@ -535,6 +535,17 @@ impl Scene {
         app_data: &[(u16, AppDataOperation)],
         self_removes: &[Vec<u8>],
     ) -> Answer {
+        self.joins_with(name, app_data, self_removes, &[])
+    }
+
+    /// As [`Scene::joins`], with this behind the SafeAAD.
+    pub fn joins_with(
+        &mut self,
+        name: &'static str,
+        app_data: &[(u16, AppDataOperation)],
+        self_removes: &[Vec<u8>],
+        authenticated: &[u8],
+    ) -> Answer {
         let mut rng = self.rng();
         let view = GroupInfoView {
             group_info: &self.last.group_info,
@@ -543,6 +554,7 @@ impl Scene {
         let plan = ExternalPlan {
             app_data,
             self_removes,
+            authenticated,
             ..ExternalPlan::default()
         };
         let judge = self.world.judge();
@@ -648,8 +660,29 @@ impl Scene {
         (request, key)
     }
 
+    /// Asks for the GroupInfo with a joining code.
+    pub fn asks_with(&mut self, name: &str, code: &[u8]) -> GroupInfoOutcome {
+        let (mut request, key) = self.group_info_request(name);
+        request.joining_code = Some(code.to_vec());
+        request.signature = self.members[name]
+            .device
+            .key
+            .sign_with_label(GroupInfoRequest::SIGNATURE_LABEL, &request.tbs())
+            .unwrap();
+        self.sends_request(name, request, key).0
+    }
+
     fn asks_group_info(&mut self, name: &str) -> (GroupInfoOutcome, HpkeKeyPair) {
         let (request, key) = self.group_info_request(name);
+        self.sends_request(name, request, key)
+    }
+
+    fn sends_request(
+        &mut self,
+        name: &str,
+        request: GroupInfoRequest,
+        key: HpkeKeyPair,
+    ) -> (GroupInfoOutcome, HpkeKeyPair) {
         let mut rng = self.rng();
         let cx = HubContext {
             identity: &self.identity,

@@ -23,6 +23,7 @@ use sabir_core::conversation::{
 use sabir_core::follower::Follower;
 use sabir_core::hub::{Hub, HubContext, HubIdentity, Origin, Route};
 use sabir_core::key_material::{self, Offer};
+use sabir_core::room::link::LinkKey;
 use sabir_mls::identity::{ProviderCa, ServerCredential, TrustAnchors};
 use sabir_mls::keys::SigningKey;
 use sabir_mls::rows::Rows;
@@ -419,7 +420,7 @@ impl Town {
                 client.conversation = Some(joined.conversation);
                 client.keep(joined.effects);
             }
-            Rejoined::ShutOut(effects) => {
+            Rejoined::ShutOut(effects, _) => {
                 client.rejoin = None;
                 client.keep(effects);
             }
@@ -434,6 +435,20 @@ impl Town {
             anchors: &self.anchors,
         };
         let begun = Conversation::rejoin(cx, self.room.clone(), self.now, &mut self.rng);
+        let (rejoin, effects) = begun.unwrap();
+        client.rejoin = Some(rejoin);
+        client.keep(effects);
+    }
+
+    /// Begins to come in as nobody who is on the list.
+    pub fn come_in(&mut self, who: &str, link: Option<LinkKey>) {
+        let client = self.clients.get_mut(who).unwrap();
+        let cx = ConversationContext {
+            device: &client.device.clone(),
+            me: &client.me.clone(),
+            anchors: &self.anchors,
+        };
+        let begun = Conversation::come_in(cx, self.room.clone(), link, &client.rows, self.now, &mut self.rng);
         let (rejoin, effects) = begun.unwrap();
         client.rejoin = Some(rejoin);
         client.keep(effects);

@@ -93,6 +93,9 @@ pub struct ExternalPlan<'a> {
     /// Signature keys of leaves whose identity is not proved and that are put up with all the same, since a
     /// person knows of them. Any other one refuses the join.
     pub tolerated: &'a [Vec<u8>],
+    /// What the commit's `authenticated_data` holds after its SafeAAD: everybody reads it, and the commit's signature
+    /// covers it.
+    pub authenticated: &'a [u8],
 }
 
 /// Prepares an external commit that only joins and changes the room's state: [`join_external_with`].
@@ -146,6 +149,7 @@ pub fn join_external_with(
         .with_ratchet_tree(parse_tree(view.ratchet_tree)?)
         .with_config(super::join_config())
         .with_proposals(self_removes)
+        .with_aad(plan.authenticated.to_vec())
         .skip_lifetime_validation()
         .build_group(&provider, info, device.credential_with_key())
         .map_err(MlsError::invalid)?

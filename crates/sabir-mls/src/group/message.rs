@@ -3,13 +3,13 @@
 use openmls::framing::SafeAadItem;
 use openmls::prelude::{
     DeserializeBytes as _, MlsMessageIn, OpenMlsProvider as _, ProcessMessageError, ProcessedMessage,
-    ProcessedMessageContent, ProtocolMessage, Sender, StagedCommit,
+    ProcessedMessageContent, ProtocolMessage, StagedCommit,
 };
 use rand_core::CryptoRng;
 
 use super::{Group, PendingProposal, commit};
 use crate::app_data::{AppDataOperation, ComponentRules};
-use crate::commit_facts::{self, Author, CommitFacts, Judge};
+use crate::commit_facts::{self, Author, CommitFacts, Framing, Judge};
 use crate::error::MlsError;
 use crate::leaf::Device;
 
@@ -115,11 +115,11 @@ impl Group {
                 ProcessMessageError::StorageError(error) => MlsError::internal(error),
                 error => MlsError::invalid(error),
             })?;
-        let sender = processed.sender().clone();
+        let framing = Framing::of(&processed);
         let received = received(&processed);
         match processed.into_content() {
             ProcessedMessageContent::ApplicationMessage(content) => {
-                let Author::Member(leaf) = commit_facts::author(&sender) else {
+                let Author::Member(leaf) = commit_facts::author(&framing.sender) else {
                     return Err(MlsError::Malformed("PrivateMessage"));
                 };
                 Ok(Incoming::Message(Received {
@@ -141,7 +141,7 @@ impl Group {
                 }
                 Ok(Incoming::Proposal(Box::new(facts)))
             }
-            ProcessedMessageContent::StagedCommitMessage(staged) => self.staged(staged, &sender, judge),
+            ProcessedMessageContent::StagedCommitMessage(staged) => self.staged(staged, framing, judge),
             ProcessedMessageContent::UnresolvedAppDataCommit(unresolved) => {
                 let operations: Vec<(u16, AppDataOperation)> = unresolved
                     .app_data_update_proposals()
@@ -152,7 +152,7 @@ impl Group {
                     .group
                     .stage_app_data_commit(&self.provider, *unresolved, changes)
                     .map_err(MlsError::invalid)?;
-                self.staged(Box::new(staged), &sender, judge)
+                self.staged(Box::new(staged), framing, judge)
             }
         }
     }
@@ -160,10 +160,10 @@ impl Group {
     fn staged(
         &self,
         staged: Box<StagedCommit>,
-        sender: &Sender,
+        framing: Framing,
         judge: &Judge<'_>,
     ) -> Result<Incoming, MlsError> {
-        let facts = commit_facts::read(&staged, sender, judge, &self.provider, self.group.public_group())?;
+        let facts = commit_facts::read(&staged, framing, judge, &self.provider, self.group.public_group())?;
         let removes_self = staged.self_removed();
         Ok(Incoming::Commit(Box::new(StagedGroupCommit {
             facts,

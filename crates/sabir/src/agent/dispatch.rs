@@ -17,7 +17,7 @@ use crate::rpc::devices::{
 use crate::rpc::files::{FILE_SAVE, FILE_SEND, FILE_STATUS, FileStatus};
 use crate::rpc::message::Failure;
 use crate::rpc::methods::{self, *};
-use crate::rpc::rooms::{RoomName, RoomRename, RoomRules};
+use crate::rpc::rooms::{RoomJoin, RoomName, RoomRename, RoomRules, RoomUnlink};
 
 /// What the connection has to do.
 pub(crate) enum Next {
@@ -211,6 +211,19 @@ async fn carry_out(agent: &Agent, method: &str, params: Map<String, Value>) -> R
         ROOM_RULES => {
             let RoomRules { room, rules } = read(params)?;
             result(owner.change_room(&room, vec![Wish::Rules { rules }]).await)
+        }
+        ROOM_LINK => result(owner.make_link(read(params)?).await),
+        ROOM_LINKS => {
+            let RoomName { room } = read(params)?;
+            result(owner.links(&room).await)
+        }
+        ROOM_UNLINK => {
+            let RoomUnlink { room, links } = read(params)?;
+            result(owner.change_room(&room, vec![Wish::Unlink { links }]).await)
+        }
+        ROOM_JOIN => {
+            let RoomJoin { link } = read(params)?;
+            result(owner.join_room(&link).await)
         }
         ROOM_LEAVE => {
             let RoomName { room } = read(params)?;

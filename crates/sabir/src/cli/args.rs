@@ -167,6 +167,17 @@ pub(super) enum RoomCommand {
     Policy(PolicyArgs),
     /// Show what kinds of groups there are
     Template,
+    /// Make a join link, show those there are, or withdraw some
+    #[command(after_help = LINK_EXAMPLES)]
+    Link(LinkRoomArgs),
+    /// Come into a room by a join link, or by its identifier where it is open to all
+    Join {
+        /// The link as you got it: mimi://a.example/r/...#...
+        #[arg(value_name = "LINK")]
+        link: String,
+        #[command(flatten)]
+        wait: Wait,
+    },
     /// Leave a group; what was said stays readable here
     Leave {
         /// Which: its name, or its identifier
@@ -187,6 +198,49 @@ pub(super) enum RoomCommand {
         #[arg(value_name = "ROOM-or-ADDRESS")]
         room: String,
     },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct LinkRoomArgs {
+    /// Which: its name, or its identifier
+    #[arg(value_name = "ROOM")]
+    pub(super) room: String,
+    /// What who comes in becomes: read-only or member
+    #[arg(long, value_name = "ROLE", default_value = sabir_client::types::MEMBER_ROLE)]
+    pub(super) role: String,
+    /// For how long it opens: 30m, 12h, 7d
+    #[arg(long, value_name = "TIME", default_value = "7d", value_parser = span)]
+    pub(super) lasts: u64,
+    /// How many people may come in by it; 0 for no limit
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(super) uses: u32,
+    /// Show the links there are
+    #[arg(long, conflicts_with_all = ["withdraw", "role", "lasts", "uses"])]
+    pub(super) list: bool,
+    /// Withdraw this link, by its name or whole; may be given several times
+    #[arg(long, value_name = "LINK", conflicts_with_all = ["role", "lasts", "uses"])]
+    pub(super) withdraw: Vec<String>,
+    #[command(flatten)]
+    pub(super) wait: Wait,
+}
+
+/// A time in seconds: a number and `s`, `m`, `h` or `d`.
+fn span(text: &str) -> Result<u64, String> {
+    let wrong = || "it is a number and s, m, h or d, as in 12h".to_owned();
+    let at = text.len().checked_sub(1).filter(|at| text.is_char_boundary(*at));
+    let (number, unit) = text.split_at(at.ok_or_else(wrong)?);
+    let unit: u64 = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3_600,
+        "d" => 86_400,
+        _ => return Err(wrong()),
+    };
+    let number: u64 = number.parse().map_err(|_| wrong())?;
+    number
+        .checked_mul(unit)
+        .filter(|seconds| *seconds > 0)
+        .ok_or_else(wrong)
 }
 
 #[derive(Debug, Args)]
@@ -625,6 +679,15 @@ Examples:
   sabir room policy Hikers --max-people 30 --several-devices no
   sabir room policy Hikers --component asset_policy --data assets.bin
   sabir room policy Hikers --component asset_policy --remove";
+
+const LINK_EXAMPLES: &str = "\
+Whoever has the link comes in by it, once this is accepted: sabir room join LINK
+
+Examples:
+  sabir room link Hikers
+  sabir room link Hikers --uses 1 --lasts 12h --role read-only
+  sabir room link Hikers --list
+  sabir room link Hikers --withdraw 1f0c22ab";
 
 const LOG_EXAMPLES: &str = "\
 Examples:

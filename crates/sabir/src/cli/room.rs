@@ -46,6 +46,8 @@ pub(super) async fn run(path: &Path, command: RoomCommand, out: &Out) -> Result<
             create(path, params, &wait, out).await
         }
         RoomCommand::Policy(args) => policy(path, args, out).await,
+        RoomCommand::Link(args) => super::links::link(path, args, out).await,
+        RoomCommand::Join { link, wait } => super::links::join(path, link, &wait, out).await,
         RoomCommand::Template => templates(out),
         RoomCommand::Add {
             room,
@@ -100,7 +102,7 @@ async fn create(path: &Path, params: RoomCreate, wait: &Wait, out: &Out) -> Resu
 }
 
 /// Asks for a change and waits for the hub's word. Asked twice, it is done once: what is so already is done.
-async fn change<P: Serialize>(
+pub(super) async fn change<P: Serialize>(
     path: &Path,
     method: &str,
     params: &P,
@@ -119,7 +121,11 @@ async fn change<P: Serialize>(
     judge(&asked, wait, out)
 }
 
-async fn settled(asks: &mut Asks, asked: Vec<Outgoing>, wait: &Wait) -> Result<Vec<Outgoing>, Failure> {
+pub(super) async fn settled(
+    asks: &mut Asks,
+    asked: Vec<Outgoing>,
+    wait: &Wait,
+) -> Result<Vec<Outgoing>, Failure> {
     if wait.queue {
         return Ok(asked);
     }
@@ -132,7 +138,7 @@ async fn settled(asks: &mut Asks, asked: Vec<Outgoing>, wait: &Wait) -> Result<V
     Ok(all)
 }
 
-fn judge(asked: &[Outgoing], wait: &Wait, out: &Out) -> Result<(), Failure> {
+pub(super) fn judge(asked: &[Outgoing], wait: &Wait, out: &Out) -> Result<(), Failure> {
     let failed: Vec<&Outgoing> = asked
         .iter()
         .filter(|asked| asked.state == MessageState::Failed)
@@ -371,6 +377,8 @@ fn wish(wish: &Wish) -> String {
             let names: Vec<&str> = rules.components.keys().map(String::as_str).collect();
             format!("change the rules ({})", names.join(", "))
         }
+        Wish::Link { link } => format!("make a join link for {}", link.role),
+        Wish::Unlink { links } => format!("withdraw {} join links", links.len()),
         Wish::Leave => "leave".to_owned(),
     }
 }

@@ -107,6 +107,8 @@ codes! {
     NotIdentityHolder = 32, "not_identity_holder";
     /// The person has no such device, or several are called so.
     DeviceUnknown = 33, "device_unknown";
+    /// It is no join link of the room, or none can be made so.
+    LinkMalformed = 34, "link_malformed";
 }
 
 #[cfg(test)]

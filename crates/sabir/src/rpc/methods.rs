@@ -53,6 +53,14 @@ pub(crate) const ROOM_ROLE: &str = "room.role";
 pub(crate) const ROOM_RENAME: &str = "room.rename";
 /// `room.rules`. Parameters: [`super::rooms::RoomRules`].
 pub(crate) const ROOM_RULES: &str = "room.rules";
+/// `room.link`. Parameters: [`super::rooms::RoomLinkWish`]. Result: `MadeLink`.
+pub(crate) const ROOM_LINK: &str = "room.link";
+/// `room.links`. Parameters: [`super::rooms::RoomName`]. Result: [`super::rooms::RoomLinks`].
+pub(crate) const ROOM_LINKS: &str = "room.links";
+/// `room.unlink`. Parameters: [`super::rooms::RoomUnlink`]. Result: [`super::rooms::RoomAsked`].
+pub(crate) const ROOM_UNLINK: &str = "room.unlink";
+/// `room.join`. Parameters: [`super::rooms::RoomJoin`]. Result: `Outgoing`.
+pub(crate) const ROOM_JOIN: &str = "room.join";
 /// `room.leave`. Parameters: [`super::rooms::RoomName`].
 pub(crate) const ROOM_LEAVE: &str = "room.leave";
 /// `room.resume`. Parameters: [`super::rooms::RoomName`]. Result: `Room`.
@@ -106,6 +114,10 @@ pub(crate) const ALL: &[&str] = &[
     ROOM_ROLE,
     ROOM_RENAME,
     ROOM_RULES,
+    ROOM_LINK,
+    ROOM_LINKS,
+    ROOM_UNLINK,
+    ROOM_JOIN,
     ROOM_LEAVE,
     ROOM_RESUME,
     SETTINGS_SHOW,

@@ -1,6 +1,6 @@
 //! Parameters and results of the methods that make, change and show groups.
 
-use sabir_client::types::{MEMBER_ROLE, Outgoing, Rules, Template};
+use sabir_client::types::{LinkWish, MEMBER_ROLE, Outgoing, RoomLink, Rules, Template};
 use serde::{Deserialize, Serialize};
 
 /// Parameters of `room.create`.
@@ -16,7 +16,7 @@ pub(crate) struct RoomCreate {
     pub(crate) people: Vec<String>,
 }
 
-/// Parameters of `room.show`, `room.leave` and `room.resume`.
+/// Parameters of `room.show`, `room.links`, `room.leave` and `room.resume`.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RoomName {
@@ -65,6 +65,42 @@ pub(crate) struct RoomRules {
     pub(crate) room: String,
     /// How its rules are to be; what is absent stays.
     pub(crate) rules: Rules,
+}
+
+/// Parameters of `room.link`.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RoomLinkWish {
+    /// The room: its identifier or its name.
+    pub(crate) room: String,
+    /// The link; each of its members may be absent.
+    #[serde(default)]
+    pub(crate) link: LinkWish,
+}
+
+/// Result of `room.links`.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct RoomLinks {
+    /// The room's join links.
+    pub(crate) links: Vec<RoomLink>,
+}
+
+/// Parameters of `room.unlink`.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RoomUnlink {
+    /// The room: its identifier or its name.
+    pub(crate) room: String,
+    /// Names of its links, or the links themselves.
+    pub(crate) links: Vec<String>,
+}
+
+/// Parameters of `room.join`.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RoomJoin {
+    /// A join link, or the identifier of a room that is open.
+    pub(crate) link: String,
 }
 
 /// Result of the methods that change a room.

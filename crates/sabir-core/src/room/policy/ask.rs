@@ -8,7 +8,8 @@ use sabir_wire::policy::CapabilityType;
 use sabir_wire::uri::UserUri;
 
 use super::change::{Asked, Changes};
-use super::{By, Refusal, View, Wanted, operations, rules};
+use super::{By, Refusal, View, Wanted, link_operations, operations, rules};
+use crate::room::link::LinkTerms;
 use crate::room::{BANNED, RoomState, allows};
 
 /// What a person wants to do in a room.
@@ -32,6 +33,8 @@ pub enum Action<'a> {
     Rename(&'a str),
     /// Give the room other policies.
     SetPolicy(&'a [Wanted]),
+    /// Make a join link, and withdraw those with these keys.
+    ChangeLinks(Option<&'a LinkTerms>, &'a [[u8; 32]]),
     /// Send a message.
     SendMessage,
     /// Add an own client.
@@ -104,6 +107,11 @@ pub(crate) fn may(view: View<'_>, user: &UserUri, action: Action<'_>) -> Result<
             name.clone_into(&mut metadata.room_name);
             let operation = AppDataOperation::Update(metadata.to_bytes());
             asked.app_data.push((by, ComponentId::ROOM_METADATA, operation));
+        }
+        Action::ChangeLinks(added, removed) => {
+            for (component, operation) in link_operations(state, added, removed) {
+                asked.app_data.push((by.clone(), component, operation));
+            }
         }
         Action::SetPolicy(wanted) => {
             for (component, operation) in operations(state, wanted) {

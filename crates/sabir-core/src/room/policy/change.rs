@@ -10,6 +10,7 @@ use sabir_wire::policy::PreAuthData;
 use sabir_wire::uri::UserUri;
 
 use super::{By, Refusal};
+use crate::room::link::LinkTerms;
 use crate::room::{Features, RoomState, apply_updates};
 
 /// Somebody's place on the list changes. Role 0 stands for not being on it.
@@ -28,6 +29,8 @@ pub(super) struct Asked {
     pub(super) removes: Vec<(By, u32)>,
     pub(super) adds: Vec<(By, UserUri)>,
     pub(super) joiner: Option<UserUri>,
+    /// The join link of which the joiner has shown that they have it.
+    pub(super) link: Option<LinkTerms>,
 }
 
 /// What is asked, and the state it leads to.
@@ -37,6 +40,7 @@ pub(super) struct Changes {
     pub(super) removes: Vec<(By, u32)>,
     pub(super) adds: Vec<(By, UserUri)>,
     pub(super) joiner: Option<UserUri>,
+    pub(super) link: Option<LinkTerms>,
     /// Changed components, the participant list apart.
     pub(super) components: Vec<(By, ComponentId)>,
     pub(super) next: RoomState,
@@ -80,6 +84,7 @@ impl Changes {
             removes: asked.removes,
             adds: asked.adds,
             joiner: asked.joiner,
+            link: asked.link,
             components,
             next,
         })

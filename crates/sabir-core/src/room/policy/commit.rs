@@ -12,6 +12,7 @@ use sabir_wire::uri::{ClientUri, UserUri};
 use super::change::{Asked, Changes};
 use super::{Allowed, By, LeafClient, Refusal, View, rules};
 use crate::hub::device_lists::{self, Listed};
+use crate::room::link;
 
 /// Decides about a commit, the proposals it refers to included.
 pub(crate) fn check_commit(view: View<'_>, facts: &CommitFacts) -> Result<Allowed, Refusal> {
@@ -21,6 +22,9 @@ pub(crate) fn check_commit(view: View<'_>, facts: &CommitFacts) -> Result<Allowe
     let committer = committer(view, facts)?;
     let mut asked = Asked {
         joiner: (facts.committer == Author::NewMember).then(|| committer.user.clone()),
+        link: (facts.committer == Author::NewMember)
+            .then(|| link::entered(view.state, facts))
+            .flatten(),
         ..Asked::default()
     };
     let by = |author: Author| by(view, author, Some(&committer));
@@ -78,6 +82,7 @@ pub(crate) fn check_commit(view: View<'_>, facts: &CommitFacts) -> Result<Allowe
     rules::check(view, &changes)?;
     Ok(Allowed {
         device_lists: new_device_lists(view, facts)?,
+        link: rules::used_link(view, &changes),
         added: changes.adds.into_iter().map(|(_, user)| user).collect(),
         next: changes.next,
     })
@@ -108,6 +113,10 @@ pub(crate) fn check_proposals(view: View<'_>, proposals: &[PendingProposal]) -> 
                     || view.state.data(component).is_some();
                 if !there && matches!(operation, AppDataOperation::Update(_)) {
                     return Err(Refusal::Denied("a component that is not there comes by a commit"));
+                }
+                // How long a new link lasts is measured from when it is there.
+                if component == ComponentId::JOIN_LINKS {
+                    return Err(Refusal::Denied("join links change by a commit"));
                 }
                 asked.app_data.push((by, component, operation.clone()));
             }

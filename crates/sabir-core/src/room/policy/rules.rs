@@ -9,6 +9,7 @@ use sabir_wire::uri::UserUri;
 
 use super::change::{Changes, Move};
 use super::{By, Refusal, View, acting_role, authorises, limits, preauthorised_role};
+use crate::room::link::LinkTerms;
 use crate::room::{BANNED, Features, RoomKind, RoomState, check_features, check_roles};
 
 /// Decides about changes as one action.
@@ -55,7 +56,10 @@ fn may_move(view: View<'_>, by: &By, capability: CapabilityType, from: u32, to: 
 fn check_move(view: View<'_>, changes: &Changes, change: &Move) -> Result<(), Refusal> {
     let Move { by, user, from, to } = change;
     let allowed = match (*from, *to) {
-        (0, to) if by.is(user) => may_add_self(view, user, to),
+        (0, to) if by.is(user) => {
+            let link = changes.link.filter(|link| link.role == to);
+            link.is_some() || may_add_self(view.state, user, to)
+        }
         (0, to) => may_move(view, by, CapabilityType::CAN_ADD_PARTICIPANT, 0, to),
         // draft-ietf-mimi-room-policy-03 §8.1.2: canRemoveSelf and canRemoveParticipant.
         (from, 0) if by.is(user) => may_move(view, by, CapabilityType::CAN_REMOVE_SELF, from, 0),
@@ -92,20 +96,46 @@ fn check_move(view: View<'_>, changes: &Changes, change: &Move) -> Result<(), Re
     })
 }
 
-/// draft-ietf-mimi-room-policy-03 §8.1.1: canOpenJoin of role zero, canJoinIfPreauthorized of the target role.
-fn may_add_self(view: View<'_>, user: &UserUri, to: u32) -> bool {
-    let zero = view.state.roles.role(0);
+/// draft-ietf-mimi-room-policy-03 §8.1.1: canOpenJoin of role zero, canJoinIfPreauthorized of the target role. The third
+/// way, canUseJoinCode, is what [`crate::room::link`] proves.
+fn may_add_self(state: &RoomState, user: &UserUri, to: u32) -> bool {
+    let zero = state.roles.role(0);
     let open = zero.is_some_and(|role| role.has(CapabilityType::CAN_OPEN_JOIN) && authorises(role, 0, to));
-    let target = view.state.roles.role(to);
+    let target = state.roles.role(to);
     let preauthorised = target.is_some_and(|role| role.has(CapabilityType::CAN_JOIN_IF_PREAUTHORIZED))
-        && preauthorised_role(view.state, user) == Some(to);
+        && preauthorised_role(state, user) == Some(to);
     to != 0 && (open || preauthorised)
+}
+
+/// The link without which the joiner could not have come in.
+pub(super) fn used_link(view: View<'_>, changes: &Changes) -> Option<LinkTerms> {
+    let joiner = changes.joiner.as_ref()?;
+    let change = changes.move_of(joiner).filter(|change| change.from == 0)?;
+    changes
+        .link
+        .filter(|_| !may_add_self(view.state, joiner, change.to))
+}
+
+/// The role that a person who is not on the list can take alone, by a link with this key where there is one: by the
+/// link, as they are preauthorised, or what is open to all.
+pub(crate) fn role_to_take(state: &RoomState, user: &UserUri, link: Option<[u8; 32]>) -> Option<u32> {
+    let by_link = link.and_then(|hash| {
+        let mut links = crate::room::link::links(state);
+        links.find(|link| link.key_hash == hash).map(|link| link.role)
+    });
+    let open = || {
+        let mut roles = state.roles.roles.iter().map(|role| role.role_index);
+        roles.find(|to| *to > BANNED && may_add_self(state, user, *to))
+    };
+    by_link
+        .or_else(|| preauthorised_role(state, user).filter(|to| may_add_self(state, user, *to)))
+        .or_else(open)
 }
 
 /// Whether a person who is not on the list could come in alone.
 pub(crate) fn may_come_in(view: View<'_>, user: &UserUri) -> bool {
     let mut roles = view.state.roles.roles.iter().map(|role| role.role_index);
-    !view.state.base.fixed_membership && roles.any(|to| to != BANNED && may_add_self(view, user, to))
+    !view.state.base.fixed_membership && roles.any(|to| to != BANNED && may_add_self(view.state, user, to))
 }
 
 /// Taking off the list who departed is allowed to every member.

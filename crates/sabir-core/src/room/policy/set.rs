@@ -3,9 +3,19 @@
 use sabir_mls::app_data::AppDataOperation;
 use sabir_wire::codec::{Decode, Encode};
 use sabir_wire::mls::ComponentId;
-use sabir_wire::policy::{BaseRoomPolicy, PreAuthData};
+use sabir_wire::policy::{BaseRoomPolicy, JoinLinkPolicy, JoinLinksUpdate, PreAuthData};
 
+use crate::room::link::LinkTerms;
 use crate::room::{Features, RoomState};
+
+/// How join links are made in a room that says nothing of it, from its first link on: for as many as the link says, and
+/// 90 days at most.
+const LINK_POLICY: JoinLinkPolicy = JoinLinkPolicy {
+    on_request: false,
+    join_link: None,
+    multiuser: true,
+    expiration: 90 * 24 * 3_600,
+};
 
 /// A policy component and the data it is to have, or `None` where it is to go.
 pub type Wanted = (ComponentId, Option<Vec<u8>>);
@@ -13,7 +23,7 @@ pub type Wanted = (ComponentId, Option<Vec<u8>>);
 /// What has to be proposed, together, so that these components are as wanted; nothing where they are. The list of
 /// components in the base policy is not wished for but follows (draft-ietf-mimi-room-policy-03 §5).
 ///
-/// Join links are not among them: they change by what is added and removed.
+/// Join links are not among them: [`link_operations`].
 pub(crate) fn operations(state: &RoomState, wanted: &[Wanted]) -> Vec<(ComponentId, AppDataOperation)> {
     let mut operations = Vec::new();
     let mut base = wanted
@@ -50,6 +60,58 @@ pub(crate) fn operations(state: &RoomState, wanted: &[Wanted]) -> Vec<(Component
                 }
             },
         ));
+    }
+    if base != state.base {
+        operations.push((
+            ComponentId::BASE_ROOM_POLICY,
+            AppDataOperation::Update(base.to_bytes()),
+        ));
+    }
+    operations
+}
+
+/// What has to be proposed, together, so that a link is among the room's, and those with these keys are not; nothing
+/// where that is so.
+pub(crate) fn link_operations(
+    state: &RoomState,
+    added: Option<&LinkTerms>,
+    removed: &[[u8; 32]],
+) -> Vec<(ComponentId, AppDataOperation)> {
+    let features = &state.features;
+    let mut operations = Vec::new();
+    let mut update = JoinLinksUpdate::default();
+    let links = features.join_links.iter().flat_map(|links| &links.0);
+    let mut is_there = false;
+    for (index, link) in links.enumerate() {
+        let Some(terms) = LinkTerms::read(link) else {
+            continue;
+        };
+        is_there |= Some(&terms) == added;
+        if removed.contains(&terms.key_hash) {
+            update.removed_indices.extend(u32::try_from(index));
+        }
+    }
+    update
+        .added_links
+        .extend(added.filter(|_| !is_there).map(LinkTerms::to_link));
+    if update == JoinLinksUpdate::default() {
+        return operations;
+    }
+    operations.push((
+        ComponentId::JOIN_LINKS,
+        AppDataOperation::Update(update.to_bytes()),
+    ));
+    if features.join_link.is_none() {
+        operations.push((
+            ComponentId::JOIN_LINK_POLICY,
+            AppDataOperation::Update(LINK_POLICY.to_bytes()),
+        ));
+    }
+    let mut base = state.base.clone();
+    for (component, _) in &operations {
+        if !base.policy_component_ids.contains(component) {
+            base.policy_component_ids.push(*component);
+        }
     }
     if base != state.base {
         operations.push((

@@ -119,7 +119,7 @@ impl Client {
                 ops.push(Op::Rows(room.clone(), effects.changes));
                 self.commit(ops, Vec::new())?;
             }
-            Rejoined::ShutOut(effects) => {
+            Rejoined::ShutOut(effects, _) => {
                 drop(memory);
                 ops.push(Op::Rows(room.clone(), effects.changes));
                 ops.push(Op::Rejoining(room.clone(), false));

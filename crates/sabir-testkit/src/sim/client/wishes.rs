@@ -189,6 +189,13 @@ fn describe(intent: &Intent) -> String {
         Intent::SetRole { user, role } => format!("make {} {role}", last(user.as_str())),
         Intent::Rename { name } => format!("call it `{name}`"),
         Intent::SetPolicy { policies } => format!("change {} policies", policies.len()),
+        Intent::ChangeLinks { added, removed } => {
+            format!(
+                "make {} links, withdraw {}",
+                u8::from(added.is_some()),
+                removed.len()
+            )
+        }
         Intent::Leave => "leave".to_owned(),
     }
 }

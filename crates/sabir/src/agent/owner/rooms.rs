@@ -1,11 +1,11 @@
 //! Groups: made, changed and shown.
 
-use sabir_client::types::{NewRoom, Room, RoomDetails, Template, Wish};
+use sabir_client::types::{MadeLink, NewRoom, Outgoing, Room, RoomDetails, Template, Wish};
 
 use super::{Owner, address, failures};
 use crate::rpc::code::Code;
 use crate::rpc::message::Failure;
-use crate::rpc::rooms::{RoomAsked, RoomCreate, RoomPeople, RoomRole};
+use crate::rpc::rooms::{RoomAsked, RoomCreate, RoomLinkWish, RoomLinks, RoomPeople, RoomRole};
 
 impl Owner {
     /// `room.create`.
@@ -63,6 +63,27 @@ impl Owner {
         let RoomPeople { room, people } = params;
         self.change_room(&room, people.into_iter().map(wish).collect())
             .await
+    }
+
+    /// `room.link`.
+    pub(crate) async fn make_link(&self, params: RoomLinkWish) -> Result<MadeLink, Failure> {
+        let of = address(&params.room)?;
+        let client = self.get()?.client;
+        client.make_link(&of, params.link).await.map_err(failures::client)
+    }
+
+    /// `room.links`.
+    pub(crate) async fn links(&self, room: &str) -> Result<RoomLinks, Failure> {
+        let of = address(room)?;
+        let client = self.get()?.client;
+        let links = client.links(&of).await.map_err(failures::client)?;
+        Ok(RoomLinks { links })
+    }
+
+    /// `room.join`.
+    pub(crate) async fn join_room(&self, link: &str) -> Result<Outgoing, Failure> {
+        let client = self.get()?.client;
+        client.join_room(link).await.map_err(failures::client)
     }
 
     /// `room.rename`, `room.leave`, and the others.
