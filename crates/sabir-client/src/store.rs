@@ -17,6 +17,7 @@
 mod anchors;
 mod changes;
 mod deeds;
+mod expiry;
 mod files;
 mod key;
 mod key_packages;
@@ -125,6 +126,7 @@ impl fmt::Debug for Store {
 pub struct Tx<'a> {
     sql: rusqlite::Transaction<'a>,
     sealer: &'a Sealer,
+    timed: bool,
 }
 
 impl fmt::Debug for Tx<'_> {
@@ -216,6 +218,7 @@ impl Store {
         let mut tx = Tx {
             sql,
             sealer: &self.sealer,
+            timed: false,
         };
         let value = match body(&mut tx) {
             Ok(value) => value,
@@ -243,6 +246,7 @@ impl Store {
         body(&Tx {
             sql,
             sealer: &self.sealer,
+            timed: false,
         })
     }
 }

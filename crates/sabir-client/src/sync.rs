@@ -24,6 +24,7 @@ mod apply;
 mod changes;
 mod devices;
 mod error;
+mod expiry;
 #[cfg(test)]
 mod file_tests;
 #[cfg(test)]
@@ -205,10 +206,25 @@ impl Client {
     /// # Errors
     /// [`ClientError`]; nothing was written then.
     pub async fn send_text(&self, to: &str, text: &str) -> Result<u64, ClientError> {
+        self.send_expiring(to, text, None).await
+    }
+
+    /// As [`Self::send_text`]; the message expires so many seconds after it was read, or with 0 never, instead of as the room
+    /// prefers.
+    ///
+    /// # Errors
+    /// [`ClientError::Denied`] where the room's rules are against it, and those of [`Self::send_text`].
+    pub async fn send_expiring(
+        &self,
+        to: &str,
+        text: &str,
+        expires_s: Option<u32>,
+    ) -> Result<u64, ClientError> {
         let (to, text) = (to.to_owned(), text.to_owned());
+        let wish = expires_s.map_or_else(Default::default, expiry::wish);
         self.0
             .keep
-            .run(move |keeper| keeper.send_text(&to, &text))
+            .run(move |keeper| keeper.send_text(&to, &text, wish))
             .await?
     }
 

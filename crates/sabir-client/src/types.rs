@@ -116,6 +116,14 @@ pub struct Marks {
     pub edited_ms: Option<u64>,
     /// Who took it back, by address; its text is gone then.
     pub deleted_by: Option<String>,
+    /// When it expires, in milliseconds since the epoch, where that is known already.
+    pub expires_ms: Option<u64>,
+    /// After how many seconds it expires once it was read, where it does so.
+    pub expires_after_s: Option<u32>,
+    /// Whether its time was over; its text is gone then.
+    pub expired: bool,
+    /// What of it is against the rules of its room, a sentence each without its full stop.
+    pub breaks: Vec<String>,
     /// Reactions to it, each with the people who reacted so, in the order they came.
     pub reactions: Vec<Reaction>,
     /// Of one's own message: who has it, by address.

@@ -4,6 +4,7 @@
 mod assets;
 mod components;
 mod direct;
+mod expiry;
 mod features;
 mod group;
 pub mod link;
@@ -15,9 +16,10 @@ mod template;
 #[cfg(test)]
 mod tests;
 
-pub use assets::{FileFacts, FileRefusal, may_send_file};
+pub use assets::{FileFacts, FileRefusal, host, may_send_file};
 pub use components::RoomRules;
 pub use direct::{DIRECT_ROLE, DirectRoom};
+pub use expiry::{ExpiryRefusal, ExpiryWish, LONGEST_EXPIRY, against_rules, expiry};
 pub use features::{FeatureError, Features};
 pub use group::GroupRoom;
 pub use participants::{ParticipantError, apply_update, apply_updates};

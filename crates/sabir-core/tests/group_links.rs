@@ -70,6 +70,7 @@ fn who_has_a_link_comes_in_and_everybody_is_told() {
         );
     }
     town.say("carol", "the door was open");
+    town.settle();
     town.say("bob", "welcome");
     town.settle();
     assert_eq!(town.clients["bob"].texts(), ["the door was open", "welcome"]);
@@ -160,4 +161,23 @@ fn only_who_may_makes_links_and_for_what_role_zero_allows() {
     denied(&mut town, "alice", terms);
     terms.role = 77;
     denied(&mut town, "alice", terms);
+}
+
+#[test]
+fn who_is_added_while_their_link_is_refused_is_in() {
+    let mut town = two(5);
+    let wrong = LinkKey::from_seed(&[99; 32]).unwrap();
+    town.come_in("carol", Some(wrong));
+    let request = town.draw_up("carol").unwrap();
+    let answer = town.request("carol", &request);
+    // Alice adds her, and the Welcome is there before the refusal.
+    town.clients.get_mut("carol").unwrap().away = true;
+    town.add("alice", "carol", MEMBER);
+    town.settle();
+    while town.deliver("carol") {}
+    town.restart();
+    town.answer("carol", &request, &answer);
+    town.clients.get_mut("carol").unwrap().away = false;
+    town.settle();
+    town.agree(&["alice", "bob", "carol"]);
 }

@@ -7,6 +7,8 @@
     reason = "tests"
 )]
 
+#[path = "groups/expiry.rs"]
+mod expiry;
 #[path = "groups/links.rs"]
 mod links;
 

@@ -132,6 +132,7 @@ impl Files {
             };
             // The key is in the message from here on.
             sending.plan = None;
+            sending.text = None;
             Record {
                 view,
                 task: Task::Send(Box::new(sending)),

@@ -24,7 +24,7 @@ const SETTINGS: &str = "
 ";
 
 /// One step per version, in order. A step that was released never changes; a new version is a new step.
-const STEPS: &[&str] = &[V1, V2];
+const STEPS: &[&str] = &[V1, V2, V3];
 
 /// Every `value` is sealed; `room`, `person`, `scope`, `key`, `message`, `domain` and `reference` are keyed hashes.
 const V1: &str = "
@@ -114,6 +114,16 @@ const V2: &str = "
     CREATE INDEX deeds_waiting ON deeds (room, id) WHERE waiting = 1;
     CREATE UNIQUE INDEX deeds_by_message ON deeds (room, message) WHERE message <> x'';
     CREATE UNIQUE INDEX deeds_by_local ON deeds (local) WHERE local <> 0;
+";
+
+/// Messages that expire: so many milliseconds after they were read, or at a time, in milliseconds since the epoch.
+const V3: &str = "
+    CREATE TABLE expiring (
+        id INTEGER PRIMARY KEY,
+        after INTEGER NOT NULL,
+        due INTEGER
+    ) STRICT;
+    CREATE INDEX expiring_by_time ON expiring (due) WHERE due IS NOT NULL;
 ";
 
 pub(super) fn open(database: &Path) -> Result<Connection, StoreError> {

@@ -202,7 +202,7 @@ fn a_newer_profile_is_left_alone() {
     drop(store);
     let error = Store::open(&profile, None).unwrap_err();
     assert!(
-        matches!(error, StoreError::NewerSchema { found: 99, known: 2 }),
+        matches!(error, StoreError::NewerSchema { found: 99, known: 3 }),
         "{error}"
     );
 }

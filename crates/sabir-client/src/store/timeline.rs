@@ -78,6 +78,15 @@ pub struct Marks {
     /// Of an own message, the people who have read it, by URI.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub read_by: Vec<String>,
+    /// After how many seconds it expires once it was read, where it does so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_after: Option<u32>,
+    /// That its time was over, and its text went with it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub expired: bool,
+    /// What of it is against the rules of its room, a sentence each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub breaks: Vec<String>,
     /// Where the line is no message: what happened in the room, people by URI.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub change: Option<Box<RoomChange>>,

@@ -1,6 +1,7 @@
 //! What a person does to messages from here: written down, sent in its turn, and in effect when the room's order has it.
 
 use data_encoding::BASE64;
+use sabir_core::room::ExpiryWish;
 use sabir_core::timeline::{Act, Becomes, is_reaction, permit};
 use sabir_wire::content::{
     Disposition, MessageId, MimiContent, NestedPart, Origin, PartBody, PartSemantics, TEXT_PLAIN, media_type,
@@ -172,7 +173,7 @@ impl Keeper {
         };
         let local_id = self.step(&room, "queue reply", |step| {
             let compose = |origin: Origin<'_>| MimiContent::plain(origin, text).replying_to(to);
-            queue(step, &me, text, marks, compose)
+            queue(step, &me, text, (marks, ExpiryWish::Room), compose)
         })?;
         self.work(Work::Room(room));
         Ok(local_id)

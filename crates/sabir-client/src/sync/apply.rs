@@ -7,6 +7,7 @@ use sabir_wire::uri::UserUri;
 use super::ClientError;
 use super::changes::{self, Lines};
 use super::devices::is_to_join;
+use super::expiry;
 use super::links::is_joining;
 use super::received::receive;
 use super::rules;
@@ -182,7 +183,7 @@ fn happened(
                 lines.line(RoomChange::DeviceOut { by: whose }, by.as_ref(), now()?)?;
             }
             let reason = changes::out_of_room(how, by.as_ref());
-            fail_unsent(tx, room, &reason)?;
+            fail_unsent(tx, room, &reason, now()?)?;
             record.closed = true;
             record.awaited.clear();
             record.blocked = Some(reason);
@@ -192,7 +193,7 @@ fn happened(
             if let Alarm::Refused { .. } = alarm {
                 record.closed = true;
                 record.blocked = Some(text.clone());
-                fail_unsent(tx, room, &text)?;
+                fail_unsent(tx, room, &text, now()?)?;
             }
             tx.append_change(&Change::Alarm {
                 room: room.to_owned(),
@@ -229,6 +230,7 @@ fn accept(tx: &mut Tx<'_>, id: LocalId, accepted: u64) -> Result<(), StoreError>
         problem: None,
         ..row.entry
     };
+    expiry::begin_own(tx, row.id, &entry.marks, accepted)?;
     tx.update_message(&record.room, row.id, &entry)?;
     tx.append_change(&Change::MessageChanged {
         room: record.room,
@@ -261,7 +263,7 @@ fn unreadable(tx: &mut Tx<'_>, room: &str, accepted: u64, reason: &str) -> Resul
 }
 
 /// What waits in a room that is closed will not go out.
-fn fail_unsent(tx: &mut Tx<'_>, room: &str, reason: &str) -> Result<(), StoreError> {
+fn fail_unsent(tx: &mut Tx<'_>, room: &str, reason: &str, now: u64) -> Result<(), StoreError> {
     for row in tx.unordered(room)? {
         if row.entry.state == MessageState::Queued {
             let entry = Entry {
@@ -269,6 +271,7 @@ fn fail_unsent(tx: &mut Tx<'_>, room: &str, reason: &str) -> Result<(), StoreErr
                 problem: Some(reason.to_owned()),
                 ..row.entry
             };
+            expiry::begin_own(tx, row.id, &entry.marks, now)?;
             tx.update_message(room, row.id, &entry)?;
             tx.append_change(&Change::MessageChanged {
                 room: room.to_owned(),

@@ -5,6 +5,7 @@ use sabir_core::room::BANNED;
 use sabir_wire::uri::{ClientUri, UserUri};
 
 use super::apply::local_id;
+use super::expiry;
 use crate::store::{Change, Deed, DeedKind, Entry, Marks, RoomRecord, StoreError, Tx};
 use crate::types::{MessageState, RoomChange};
 
@@ -229,6 +230,7 @@ pub(super) fn unsent(tx: &mut Tx<'_>, room: &str, id: LocalId, reason: &str) -> 
             problem: Some(reason.to_owned()),
             ..row.entry
         };
+        expiry::begin_own(tx, row.id, &entry.marks, entry.timestamp)?;
         tx.update_message(room, row.id, &entry)?;
         tx.append_change(&Change::MessageChanged {
             room: room.to_owned(),

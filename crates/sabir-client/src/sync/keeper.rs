@@ -49,6 +49,8 @@ pub(super) enum Work {
     Unite(RoomUri),
     /// The provider may need more key packages.
     KeyPackages,
+    /// A message may expire sooner than those before.
+    Expire,
 }
 
 /// What the own provider did that it should not do, and that is about no room.
@@ -278,6 +280,10 @@ impl Keeper {
             work,
         };
         keeper.begin_joins()?;
+        // Before anything is shown.
+        if let Err(error) = keeper.expire() {
+            tracing::error!(%error, "messages that are over cannot be deleted");
+        }
         Ok((keeper, opened))
     }
 
@@ -297,7 +303,7 @@ impl Keeper {
             me: &self.me,
             anchors: &self.anchors,
         };
-        let (value, is_ready, last) = self.store.transaction(name, |tx| {
+        let (value, is_ready, is_timed, last) = self.store.transaction(name, |tx| {
             let mut step = Step {
                 tx,
                 engine: &mut engine,
@@ -308,12 +314,15 @@ impl Keeper {
             };
             let value = body(&mut step)?;
             let is_ready = step.is_ready;
-            Ok::<_, ClientError>((value, is_ready, tx.last_change()?))
+            Ok::<_, ClientError>((value, is_ready, tx.has_timed(), tx.last_change()?))
         })?;
         self.keep_engine(engine);
         self.published(last);
         if is_ready {
             self.work(Work::Unite(room.clone()));
+        }
+        if is_timed {
+            self.work(Work::Expire);
         }
         Ok(value)
     }

@@ -10,9 +10,11 @@
 use std::collections::BTreeMap;
 
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
-use sabir_core::conversation::{Conversation, ConversationContext, Intent};
+use sabir_core::conversation::{Conversation, ConversationContext, Intent, Rejoin};
 use sabir_core::room::RoomState;
 use sabir_core::room::link::{LinkKey, LinkTerms, links};
+use sabir_core::room::policy::LINK_POLICY;
+use sabir_wire::policy::CapabilityType;
 use sabir_wire::uri::RoomUri;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
@@ -20,6 +22,7 @@ use zeroize::Zeroizing;
 use super::groups::{intend, role_index, role_name};
 use super::keeper::{Keeper, Step, Work};
 use super::rejoin::{self, Listed, MOST};
+use super::rules::span;
 use super::{Client, ClientError, view};
 use crate::account::now;
 use crate::random;
@@ -121,24 +124,26 @@ pub(super) fn make(step: &mut Step<'_, '_>, wish: &LinkWish) -> Result<(Intent, 
             "a join link lasts a second or longer".to_owned(),
         ));
     }
-    let mut not_after = step.now.saturating_add(lasts);
-    if let Some(policy) = &state.features.join_link {
-        let longest = u64::from(policy.expiration).saturating_mul(1_000);
-        if policy.expiration != 0 && lasts > longest {
-            let most = super::rules::span(policy.expiration.into());
-            return Err(ClientError::Link(format!(
-                "a join link of this room lasts {most} at most"
-            )));
-        }
-        if policy.expiration != 0 {
-            not_after = not_after.min(
-                step.now
-                    .saturating_add(longest.saturating_sub(LENIENCE.min(longest / 2))),
-            );
-        }
+    // Of the room's first link, the policy that comes with it.
+    let policy = state.features.join_link.as_ref().unwrap_or(&LINK_POLICY);
+    let longest = u64::from(policy.expiration).saturating_mul(1_000);
+    if longest != 0 && lasts > longest {
+        let most = span(policy.expiration.into());
+        return Err(ClientError::Link(format!(
+            "a join link of this room lasts {most} at most"
+        )));
     }
-    let removed = links(state)
-        .filter(|link| link.is_over(step.now))
+    let lasts = match longest {
+        0 => lasts,
+        longest => lasts.min(longest.saturating_sub(LENIENCE.min(longest / 2))),
+    };
+    let not_after = step.now.saturating_add(lasts);
+    let may_withdraw = state.role_of(step.cx.me).is_some_and(|role| {
+        role.has(CapabilityType::CAN_DELETE_JOIN_CODE)
+            || role.has(CapabilityType::CAN_CHANGE_OTHER_POLICY_ATTRIBUTE)
+    });
+    let removed: Vec<[u8; 32]> = links(state)
+        .filter(|link| may_withdraw && link.is_over(step.now))
         .map(|link| link.key_hash)
         .take(256)
         .collect();
@@ -150,6 +155,9 @@ pub(super) fn make(step: &mut Step<'_, '_>, wish: &LinkWish) -> Result<(Intent, 
         uses: wish.uses,
     };
     let mut seeds = seeds(step.tx)?;
+    for hash in &removed {
+        seeds.remove(&HEXLOWER.encode(hash));
+    }
     seeds.insert(
         HEXLOWER.encode(&terms.key_hash),
         BASE64URL_NOPAD.encode(key.seed()),
@@ -167,7 +175,10 @@ pub(super) fn withdrawal(state: &RoomState, names: &[String]) -> Result<Intent, 
             Ok((_, Some(key))) => Some(key.key_hash()),
             _ => None,
         };
-        let found = links(state).find(|link| Some(link.key_hash) == hash || name(&link.key_hash) == *text);
+        let mut found =
+            links(state).filter(|link| Some(link.key_hash) == hash || name(&link.key_hash) == *text);
+        // Of two with one name neither is meant for certain.
+        let found = found.next().filter(|_| found.next().is_none());
         let found = found.ok_or_else(|| ClientError::Link("the room has no such join link".to_owned()))?;
         removed.push(found.key_hash);
     }
@@ -222,7 +233,7 @@ impl Keeper {
         let (room, key) = read(link)?;
         let now = now()?;
         let record = self.store.read(|tx| tx.room(room.as_str()))?;
-        if record.is_some_and(|record| !record.closed) {
+        if record.is_some_and(|record| !record.closed) && !self.rejoins.contains_key(&room) {
             // Who is in is in.
             return self.store.transaction("join again", |tx| {
                 let local_id = tx.next_local_id()?;
@@ -244,12 +255,10 @@ impl Keeper {
         if let (Some(join), true) = (under_way.next(), self.rejoins.contains_key(&room)) {
             // Asked twice; perhaps with a better link, which takes the place of the first.
             let asked = self.store.read(|tx| outgoing(tx, join.local_id))?;
-            if key.is_none() {
+            let same = self.rejoins.get(&room).and_then(Rejoin::link);
+            if key.is_none() || same == key.as_ref().map(LinkKey::key_hash) {
                 return asked.ok_or(ClientError::NoMessage);
             }
-            self.store.transaction("another link", |tx| {
-                decide(tx, &room, now, Some("another link was tried instead".to_owned()))
-            })?;
         } else if self.rejoins.contains_key(&room) {
             let why = "this device is coming into the room already";
             return Err(ClientError::Denied(why.to_owned()));
@@ -267,6 +276,7 @@ impl Keeper {
         let (rejoin, effects) =
             Conversation::come_in(cx, room.clone(), key, &rows, now, &mut random::stream()?)?;
         let asked = self.store.transaction("begin to join", |tx| {
+            decide(tx, &room, now, Some("another link was tried instead".to_owned()))?;
             if let Some(abandoned) = abandoned {
                 tx.apply(room.as_str(), &abandoned.changes)?;
             }

@@ -2,11 +2,13 @@
 
 use data_encoding::BASE64URL_NOPAD;
 use sabir_core::conversation::{Conversation, ConversationContext, NewDirect, Request};
-use sabir_wire::content::{MimiContent, Origin};
+use sabir_core::room::ExpiryWish;
+use sabir_wire::content::{Expiration, MimiContent, Origin};
 use sabir_wire::protocol::FrankingAgentData;
 use sabir_wire::uri::{RoomUri, UserUri};
 
 use super::apply::{absorb, engine_id, new_record};
+use super::expiry::chosen;
 use super::groups::Named;
 use super::keeper::{Keeper, Step, Work};
 use super::{ClientError, MAX_TEXT};
@@ -26,12 +28,12 @@ pub(super) enum Next {
 
 impl Keeper {
     /// Writes a text down for a room or a person; says its local id.
-    pub(super) fn send_text(&mut self, to: &str, text: &str) -> Result<u64, ClientError> {
+    pub(super) fn send_text(&mut self, to: &str, text: &str, expiry: ExpiryWish) -> Result<u64, ClientError> {
         if text.is_empty() || text.len() > MAX_TEXT {
             return Err(ClientError::Text);
         }
         let me = self.me.clone();
-        self.send_with(to, "queue message", |step| queue_text(step, &me, text))
+        self.send_with(to, "queue message", |step| queue_text(step, &me, text, expiry))
     }
 
     /// Queues a message for a room or a person, whose room is opened where there is none; says its local id.
@@ -224,10 +226,16 @@ pub(super) fn queue(
     step: &mut Step<'_, '_>,
     me: &UserUri,
     text: &str,
-    marks: Marks,
+    (mut marks, expiry): (Marks, ExpiryWish),
     compose: impl FnOnce(Origin<'_>) -> MimiContent,
 ) -> Result<u64, ClientError> {
     let local_id = step.tx.next_local_id()?;
+    marks.expires_after = chosen(step, expiry)?;
+    let after = marks.expires_after.map(Expiration::Relative);
+    let compose = |origin: Origin<'_>| match after {
+        Some(after) => compose(origin).expiring(after),
+        None => compose(origin),
+    };
     let effects = step
         .engine
         .send(step.cx, engine_id(local_id), compose, step.rng)?;
@@ -252,7 +260,12 @@ pub(super) fn queue(
 }
 
 /// Puts a text into the engine's outbox and into the timeline.
-fn queue_text(step: &mut Step<'_, '_>, me: &UserUri, text: &str) -> Result<u64, ClientError> {
+fn queue_text(
+    step: &mut Step<'_, '_>,
+    me: &UserUri,
+    text: &str,
+    expiry: ExpiryWish,
+) -> Result<u64, ClientError> {
     let compose = |origin: Origin<'_>| MimiContent::plain(origin, text);
-    queue(step, me, text, Marks::default(), compose)
+    queue(step, me, text, (Marks::default(), expiry), compose)
 }

@@ -52,6 +52,7 @@ pub(super) fn take(
     room: &str,
     reporter: &UserUri,
     report: &MessageStatusReport,
+    accepted: u64,
 ) -> Result<(), StoreError> {
     let before = tx.reading(room)?;
     let (mut reported, mut read) = (0, 0);
@@ -73,6 +74,7 @@ pub(super) fn take(
     }
     tx.set_reported(room, reported.max(read))?;
     if read > before.read && tx.set_read(room, read)? {
+        tx.start_expiries(room, read, accepted)?;
         tx.append_change(&Change::RoomChanged {
             room: room.to_owned(),
         })?;
@@ -198,6 +200,7 @@ impl Keeper {
                 step.tx.set_reported(name, until)?;
             }
             step.tx.set_read(name, until)?;
+            step.tx.start_expiries(name, until, step.now)?;
             step.tx.append_change(&Change::RoomChanged {
                 room: name.to_owned(),
             })?;

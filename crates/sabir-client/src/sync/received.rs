@@ -2,13 +2,14 @@
 
 use data_encoding::{BASE64, HEXLOWER, HEXLOWER_PERMISSIVE};
 use sabir_core::conversation::{Conversation, FrankState, MessageEvent};
+use sabir_core::room::against_rules;
 use sabir_core::timeline::{Act, Actor, Becomes, Effect, Fact, Kind, Refusal, judge};
 use sabir_wire::codec::Encode as _;
-use sabir_wire::content::{MessageId, MimiContent};
+use sabir_wire::content::{Expiration, MessageId, MimiContent};
 use sabir_wire::uri::UserUri;
 
 use super::apply::{local_id, text_of};
-use super::receipts;
+use super::{expiry, receipts};
 use crate::files::listing;
 use crate::store::{
     Change, Deed, DeedKind, DeedRow, Deletion, Entry, Marks, Reacted, StoreError, TimelineRow, Tx, Version,
@@ -135,6 +136,11 @@ pub(super) fn receive(
         local,
         row,
         deed,
+        breaks: content
+            .as_ref()
+            .map(|content| against_rules(engine.state(), &event.sender, content, event.accepted))
+            .unwrap_or_default(),
+        content: content.clone(),
         event,
     }
     .bring_about(&act, effect, target)
@@ -152,6 +158,10 @@ struct Receiving<'a, 't> {
     row: Option<TimelineRow>,
     /// The deed it was written down as, where it was written here and is none.
     deed: Option<DeedRow>,
+    /// What it says, decoded.
+    content: Option<MimiContent>,
+    /// What of it is against the room's rules.
+    breaks: Vec<String>,
     event: MessageEvent,
 }
 
@@ -164,7 +174,10 @@ impl Receiving<'_, '_> {
                     reply_to,
                     ..Marks::default()
                 };
-                self.add(marks).map(|_| ())
+                match self.add(marks)? {
+                    Some(id) => self.begin_expiry(id),
+                    None => Ok(()),
+                }
             }
             (Effect::AddEdited, Act::Edit { of, .. }, _) => self.add_edited(&of.to_string()),
             (Effect::React, Act::React { reactions, .. }, Some(Target::Message(row))) => {
@@ -182,7 +195,8 @@ impl Receiving<'_, '_> {
             (Effect::Delete, _, Some(Target::Message(row))) => self.delete(row),
             (Effect::DeleteReaction, _, Some(Target::Reaction(reaction))) => self.delete_reaction(reaction),
             (Effect::Report, Act::Report(report), _) => {
-                receipts::take(self.tx, self.me, self.room, &self.event.sender, report)
+                let (by, accepted) = (&self.event.sender, self.event.accepted);
+                receipts::take(self.tx, self.me, self.room, by, report, accepted)
             }
             (Effect::Refused(refusal), _, _) => self.refuse(act, refusal),
             // What it is about is not here, and will not come.
@@ -195,6 +209,11 @@ impl Receiving<'_, '_> {
         let event = &self.event;
         let marks = Marks {
             files: listing(&event.content),
+            expires_after: match self.expires() {
+                Some(Expiration::Relative(after)) => Some(after),
+                _ => None,
+            },
+            breaks: self.breaks.clone(),
             ..marks
         };
         Entry {
@@ -214,6 +233,17 @@ impl Receiving<'_, '_> {
             problem: None,
             marks,
         }
+    }
+
+    /// When it expires, where it asks for no nonsense.
+    fn expires(&self) -> Option<Expiration> {
+        let expires = self.content.as_ref().and_then(|content| content.expires);
+        expires.filter(|expires| expires.is_plausible_at(self.event.accepted / 1_000))
+    }
+
+    fn begin_expiry(&mut self, id: u64) -> Result<(), StoreError> {
+        let own = self.event.sender == *self.me;
+        expiry::begin(self.tx, id, self.expires(), (own, self.event.accepted))
     }
 
     fn frank(&self) -> Option<String> {
@@ -256,6 +286,7 @@ impl Receiving<'_, '_> {
         let Some(id) = self.add(marks)? else {
             return Ok(());
         };
+        self.begin_expiry(id)?;
         let mut alias = self.done(DeedKind::Edit { before: None });
         // The line itself is found by its id.
         alias.message_id = None;
@@ -344,6 +375,7 @@ impl Receiving<'_, '_> {
             frank: std::mem::replace(&mut entry.frank, new.frank),
         };
         entry.marks.files = new.marks.files;
+        entry.marks.breaks = new.marks.breaks;
         entry.marks.version = Some(self.id.clone());
         entry.marks.edited = Some(self.event.accepted);
         entry.verified = entry.verified && new.verified;
@@ -357,6 +389,7 @@ impl Receiving<'_, '_> {
             self.tx.discount_unread(self.room, row.position)?;
         }
         self.settle(None)?;
+        self.tx.forget_expiry(row.id)?;
         self.tx.erase_deeds(self.room, row.id)?;
         let row = TimelineRow {
             entry: Entry {
@@ -410,7 +443,10 @@ impl Receiving<'_, '_> {
                 ..entry
             }
         };
-        self.place(&entry).map(|_| ())
+        match self.place(&entry)? {
+            Some(id) => self.begin_expiry(id),
+            None => Ok(()),
+        }
     }
 
     fn reaction(&self) -> DeedKind {

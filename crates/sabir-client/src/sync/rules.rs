@@ -1,14 +1,14 @@
 //! A room's rules in words, and what a person wants of them as the components that the room holds.
 
 use data_encoding::BASE64;
-use sabir_core::room::RoomState;
 use sabir_core::room::policy::Wanted;
+use sabir_core::room::{LONGEST_EXPIRY, RoomState};
 use sabir_wire::codec::Encode as _;
 use sabir_wire::mls::ComponentId;
 use sabir_wire::policy::{
-    AssetPolicy, AssetUploadLocation, BaseRoomPolicy, BotPolicy, Governed, HistoryPolicy, JoinLinkPolicy,
-    LinkPreviewPolicy, LoggingPolicy, MAX_POLICY, MessageExpiration, OperationalParameters, Optionality,
-    StatusNotificationPolicy,
+    AssetPolicy, AssetUploadLocation, BaseRoomPolicy, BotPolicy, ExpirationLimits, Governed, HistoryPolicy,
+    JoinLinkPolicy, LinkPreviewPolicy, LoggingPolicy, MAX_POLICY, MessageExpiration, OperationalParameters,
+    Optionality, StatusNotificationPolicy,
 };
 
 use super::ClientError;
@@ -41,6 +41,25 @@ pub(super) fn wanted(state: &RoomState, rules: &Rules) -> Result<Vec<Wanted>, Cl
             ComponentId::STATUS_NOTIFICATION_POLICY,
             status.to_bytes(),
         )?;
+    }
+    match rules.expire_s {
+        None => {}
+        Some(0) => wanted.push((ComponentId::MESSAGE_EXPIRATION, None)),
+        Some(LONGEST_EXPIRY..=u32::MAX) => {
+            let most = "a message expires within a year";
+            return Err(ClientError::Rules(most.to_owned()));
+        }
+        Some(seconds) => {
+            let limits = ExpirationLimits {
+                min_expiration_duration: 1,
+                max_expiration_duration: seconds,
+                default_expiration_duration: Some(seconds),
+            };
+            let policy = MessageExpiration {
+                expiring_messages: Governed::Required(limits),
+            };
+            push(&mut wanted, ComponentId::MESSAGE_EXPIRATION, policy.to_bytes())?;
+        }
     }
     let limit = |limit: u32| (limit != 0).then_some(limit);
     let base = BaseRoomPolicy {
@@ -294,7 +313,7 @@ fn expiration(policy: &MessageExpiration) -> String {
         Governed::Required(_) => "are to expire",
         _ => "may expire",
     };
-    format!("messages {must} after {least} to {most}{usual}; this program does not do that yet")
+    format!("messages {must} after {least} to {most}{usual}")
 }
 
 /// A time in its largest whole unit.

@@ -1,6 +1,6 @@
 //! What the module `files` asks of the keeper: its records, files of messages, and messages with files.
 
-use sabir_core::room::{FileFacts, RoomState, may_send_file};
+use sabir_core::room::{ExpiryWish, FileFacts, RoomState, host, may_send_file};
 use sabir_mls::rows::RowChanges;
 use sabir_wire::content::ExternalPart;
 use sabir_wire::uri::{RoomUri, UserUri};
@@ -103,16 +103,12 @@ fn allowed(
     (content_type, size): (&str, u64),
     url: Option<&str>,
 ) -> Result<(), ClientError> {
-    let host = url.map(|url| {
-        let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-        let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
-        host.split(':').next().unwrap_or_default()
-    });
     let file = FileFacts {
         content_type,
         size,
         shown: is_shown(content_type),
-        host,
+        // A place that cannot be told is none that is allowed.
+        host: url.map(|url| host(url).unwrap_or_default()),
     };
     may_send_file(state, me, file).map_err(|refusal| ClientError::Denied(refusal.to_string()))
 }
@@ -143,7 +139,7 @@ impl Keeper {
             let part = &message.part;
             let facts = (part.content_type.as_str(), part.size);
             allowed(step.engine.state(), &me, facts, Some(&part.url))?;
-            let local_id = queue(step, &me, &shown, marks, |origin| {
+            let local_id = queue(step, &me, &shown, (marks, ExpiryWish::Room), |origin| {
                 compose(origin, text, message.part.clone())
             })?;
             also(step.tx, local_id)?;

@@ -225,7 +225,11 @@ pub(super) fn outgoing_of(tx: &Tx<'_>, local_id: u64) -> Result<Option<Outgoing>
 
 fn message(tx: &Tx<'_>, room: &str, row: TimelineRow) -> Result<Message, StoreError> {
     let entry = row.entry;
-    let marks = marks(tx, room, entry.marks)?;
+    let expires_ms = tx.expiry(row.id)?;
+    let marks = Marks {
+        expires_ms,
+        ..marks(tx, room, entry.marks)?
+    };
     Ok(Message {
         room: room.to_owned(),
         id: row.id,
@@ -265,7 +269,14 @@ fn marks(tx: &Tx<'_>, room: &str, marks: store::Marks) -> Result<Marks, StoreErr
         files: marks.files,
         reply_to: marks.reply_to.map(|id| quote(tx, room, id)).transpose()?,
         edited_ms: marks.edited,
-        deleted_by: marks.deleted.map(|deletion| address(&deletion.by)),
+        deleted_by: marks
+            .deleted
+            .filter(|_| !marks.expired)
+            .map(|deletion| address(&deletion.by)),
+        expired: marks.expired,
+        expires_ms: None,
+        expires_after_s: marks.expires_after,
+        breaks: marks.breaks,
         reactions,
         delivered_to: addresses(&marks.delivered_to),
         read_by: addresses(&marks.read_by),

@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::ClientError;
 use super::devices::look;
 use super::keeper::{Keep, Keeper, Odd, Work};
-use crate::account::{KEY_PACKAGES, KEY_PACKAGES_LOW, fetch_hub, publish};
+use crate::account::{KEY_PACKAGES, KEY_PACKAGES_LOW, fetch_hub, now, publish};
 use crate::transport::{Call, Chain, Timing, Transport, TransportError, Verdict, backoff};
 use crate::types::Connection;
 
@@ -27,6 +27,8 @@ const ACK_PAUSE: Duration = Duration::from_millis(200);
 pub(super) const REFUSED_PAUSE: Duration = Duration::from_secs(300);
 /// Providers that are looked for at a time.
 const SOUGHT_AT_ONCE: usize = 8;
+/// Between looks for messages whose time is over, at most, while there is one to come; in milliseconds.
+const EXPIRY_PAUSE: u64 = 60_000;
 /// Acknowledgements have no body.
 const NO_ANSWER: usize = 1 << 10;
 
@@ -42,6 +44,8 @@ struct Shared {
     connection: watch::Sender<Connection>,
     applied: watch::Sender<u64>,
     key_packages: Notify,
+    /// Perhaps something expires sooner than it did.
+    expiry: Notify,
     /// Some provider's identity is done without, or found.
     missed: Notify,
     /// One fetch at a time for each provider.
@@ -64,6 +68,7 @@ impl Workers {
             connection,
             applied: watch::Sender::new(0),
             key_packages: Notify::new(),
+            expiry: Notify::new(),
             missed: Notify::new(),
             fetches: Mutex::default(),
         };
@@ -89,6 +94,7 @@ impl Workers {
         tasks.spawn(self.clone().acknowledge());
         tasks.spawn(self.clone().supply_key_packages());
         tasks.spawn(self.clone().seek());
+        tasks.spawn(self.clone().let_expire());
         let (arrivals, arrived) = mpsc::unbounded_channel();
         tasks.spawn(self.clone().report_arrivals(arrived));
         let mut rooms: BTreeMap<RoomUri, Arc<Notify>> = BTreeMap::new();
@@ -125,6 +131,7 @@ impl Workers {
                     });
                 }
                 Some(Work::KeyPackages) => self.0.key_packages.notify_one(),
+                Some(Work::Expire) => self.0.expiry.notify_one(),
                 // The keeper is gone.
                 None => break,
             }
@@ -132,6 +139,30 @@ impl Workers {
         }
         tasks.shutdown().await;
         self.0.connection.send_replace(Connection::Offline);
+    }
+
+    /// Lets messages go whose time is over.
+    async fn let_expire(self) {
+        loop {
+            let next = match self.0.keep.run(Keeper::expire).await {
+                Ok(Ok(next)) => next,
+                Ok(Err(error)) => {
+                    tracing::error!(error = %Chain(&error), "messages that are over cannot be deleted");
+                    now().ok().map(|now| now.saturating_add(EXPIRY_PAUSE))
+                }
+                Err(_) => return,
+            };
+            let news = self.0.expiry.notified();
+            match next {
+                None => news.await,
+                Some(at) => {
+                    let left = at.saturating_sub(now().unwrap_or(at));
+                    // The clock may be set meanwhile, and a machine that slept counts no seconds.
+                    let left = Duration::from_millis(left.clamp(1, EXPIRY_PAUSE));
+                    let _ = timeout(left, news).await;
+                }
+            }
+        }
     }
 
     /// Applies the event stream, event by event, for as long as there is one; then the next.

@@ -35,6 +35,9 @@ pub struct Rules {
     /// Whether a person may have several devices in the room.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub several_devices: Option<bool>,
+    /// Every message expires so many seconds after it was read; 0 for as people wish.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expire_s: Option<u32>,
     /// Whole policy components, by their registered names (`asset_policy`): the data in base64, or null to take the
     /// component away.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]

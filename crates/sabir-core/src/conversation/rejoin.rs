@@ -129,6 +129,13 @@ impl Rejoin {
         &self.room
     }
 
+    /// The hash of the key of the link by which this person comes in, if by one.
+    #[must_use]
+    pub fn link(&self) -> Option<[u8; 32]> {
+        let ticket = self.ticket.as_ref()?;
+        ticket.link.as_ref().map(LinkKey::key_hash)
+    }
+
     /// The request that must be sent, or sent again, now.
     #[must_use]
     pub fn outstanding(&self, now: Millis) -> Option<Request> {
@@ -225,6 +232,15 @@ impl Rejoin {
     ) -> Result<Rejoined, ConversationError> {
         let entry = FanoutMessage::from_bytes(entry)
             .map_err(|error| ConversationError::Refused(error.to_string()))?;
+        if let FanoutBody::Welcome { .. } = &entry.body
+            && self.ticket.take().is_some()
+        {
+            // Somebody added this person meanwhile, so no link is needed: it goes on as somebody's who is on the list,
+            // and is not shut out at the first refusal.
+            let mut effects = Effects::default();
+            effects.changes.delete(engine_key(TICKET));
+            return Ok(Rejoined::Still(effects));
+        }
         let FanoutBody::Commit { message, .. } = &entry.body else {
             return Ok(Rejoined::Still(Effects::default()));
         };

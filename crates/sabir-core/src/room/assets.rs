@@ -93,6 +93,15 @@ pub fn may_send_file(state: &RoomState, user: &UserUri, file: FileFacts<'_>) -> 
     }
 }
 
+/// The host that a URL names.
+#[must_use]
+pub fn host(url: &str) -> Option<&str> {
+    let rest = url.split_once("://")?.1;
+    let authority = rest.split(['/', '?', '#']).next()?;
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    Some(host.split_once(':').map_or(host, |(host, _)| host))
+}
+
 fn kind(file: FileFacts<'_>) -> Kind {
     let main = media_type(file.content_type)
         .split('/')

@@ -384,4 +384,4 @@ fn expiration(policy: &MessageExpiration) -> Held {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -36,7 +36,7 @@ pub use ask::Action;
 pub(crate) use ask::may;
 pub(crate) use commit::{Departures, check_commit, check_proposals, committer, is_taken_alone, newest};
 pub(crate) use rules::{check_new, may_come_in, role_to_take};
-pub use set::Wanted;
+pub use set::{LINK_POLICY, Wanted};
 pub(crate) use set::{link_operations, operations};
 
 /// The object identifier of a certificate's subjectAltName, 2.5.29.17, as a claim of draft-ietf-mimi-room-policy-03 §4

@@ -123,9 +123,9 @@ async fn carry_out(agent: &Agent, method: &str, params: Map<String, Value>) -> R
             result(owner.log(&room, before, limit).await)
         }
         MESSAGE_SEND => {
-            let MessageSend { to, text } = read(params)?;
+            let MessageSend { to, text, expires_s } = read(params)?;
             check_text(&text)?;
-            result(owner.send(&to, &text).await)
+            result(owner.send(&to, &text, expires_s).await)
         }
         MESSAGE_STATUS => {
             let MessageStatus { local_id, wait_ms } = read(params)?;

@@ -134,10 +134,16 @@ impl Owner {
     }
 
     /// `message.send`.
-    pub(crate) async fn send(&self, to: &str, text: &str) -> Result<Outgoing, Failure> {
+    pub(crate) async fn send(
+        &self,
+        to: &str,
+        text: &str,
+        expires_s: Option<u32>,
+    ) -> Result<Outgoing, Failure> {
         let to = address(to)?;
         let client = self.get()?.client;
-        let local_id = client.send_text(&to, text).await.map_err(failures::client)?;
+        let sent = client.send_expiring(&to, text, expires_s).await;
+        let local_id = sent.map_err(failures::client)?;
         Ok(self.written_down(local_id).await)
     }
 

@@ -172,8 +172,8 @@ pub(super) enum RoomCommand {
     Link(LinkRoomArgs),
     /// Come into a room by a join link, or by its identifier where it is open to all
     Join {
-        /// The link as you got it: mimi://a.example/r/...#...
-        #[arg(value_name = "LINK")]
+        /// The link as you got it: mimi://a.example/r/...#...; - reads it from standard input
+        #[arg(value_name = "LINK|-")]
         link: String,
         #[command(flatten)]
         wait: Wait,
@@ -263,6 +263,9 @@ pub(super) struct PolicyArgs {
     /// Whether a person may have several devices in the room: yes or no
     #[arg(long, value_name = "yes|no", value_parser = yes_or_no)]
     pub(super) several_devices: Option<bool>,
+    /// Every message expires so long after it was read: 30s, 12h, 7d; or never, which is as people wish
+    #[arg(long, value_name = "TIME", value_parser = expiry)]
+    pub(super) expire: Option<u32>,
     /// A whole policy component by its registered name, with --data or --remove
     #[arg(long, value_name = "NAME")]
     pub(super) component: Option<String>,
@@ -394,12 +397,24 @@ pub(super) struct SendArgs {
     /// Send a picture as it is, with what it says of place, time and camera
     #[arg(long, requires = "file")]
     pub(super) keep_metadata: bool,
+    /// Let it expire so long after it was read: 30s, 12h, 7d; or never. Otherwise as the room prefers
+    #[arg(long, value_name = "TIME", value_parser = expiry, conflicts_with = "file")]
+    pub(super) expires: Option<u32>,
     /// Return once the message is written down here; the agent sends it
     #[arg(long)]
     pub(super) queue: bool,
     /// Wait so long for the room's provider to accept the message
     #[arg(long, value_name = "SECONDS", default_value_t = 60, conflicts_with = "queue")]
     pub(super) wait: u32,
+}
+
+/// A time in seconds, or 0 for `never`.
+fn expiry(text: &str) -> Result<u32, String> {
+    if text == "never" {
+        return Ok(0);
+    }
+    let seconds = span(text).map_err(|error| format!("{error}, or never"))?;
+    u32::try_from(seconds).map_err(|_| "it is too long".to_owned())
 }
 
 #[derive(Debug, Args)]

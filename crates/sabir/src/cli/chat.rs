@@ -184,7 +184,7 @@ impl Chat {
         if line.trim().is_empty() {
             return Ok(());
         }
-        let sent = match self.post.write_down(&line).await {
+        let sent = match self.post.write_down(&line, None).await {
             Ok(sent) => sent,
             Err(failure) if failure.exit == Exit::Failed => return self.fail(failure, input),
             Err(failure) => return Err(failure),

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write as _};
 
-use sabir_client::types::{FileInfo, Message, MessageState, Quote, Reaction};
+use sabir_client::types::{FileInfo, Marks, Message, MessageState, Quote, Reaction};
 use serde::Serialize;
 
 use super::files::bytes;
@@ -58,6 +58,7 @@ pub(super) fn message(message: &Message) -> String {
     let text = match &marks.deleted_by {
         Some(by) if *by != message.from => format!("[deleted by {}]", terminal::one_line(by)),
         Some(_) => "[deleted]".to_owned(),
+        None if marks.expired => "[expired]".to_owned(),
         None => terminal::lines(&message.text, 4),
     };
     let mut out = format!(
@@ -68,6 +69,7 @@ pub(super) fn message(message: &Message) -> String {
     );
     let said = [
         marks.edited_ms.map(|_| "edited".to_owned()),
+        expiry(marks),
         receipt(&marks.read_by, "read").or_else(|| receipt(&marks.delivered_to, "delivered")),
     ];
     let said: Vec<String> = said.into_iter().flatten().collect();
@@ -84,6 +86,12 @@ pub(super) fn message(message: &Message) -> String {
     for file in &marks.files {
         out.push_str(&format!("\n  [file: {}]", described(message, file)));
     }
+    for rule in &marks.breaks {
+        out.push_str(&format!(
+            "\n  [against the room's rules: {}]",
+            terminal::one_line(rule)
+        ));
+    }
     let state = match message.state {
         MessageState::Queued => Some("not sent yet"),
         MessageState::Failed => Some("not sent"),
@@ -99,6 +107,15 @@ pub(super) fn message(message: &Message) -> String {
         out.push_str(&format!("\n  [{}]", notes.join(": ")));
     }
     out
+}
+
+/// `expires 2026-11-21 18:53`, or before it was read `expires 60 seconds after it is read`.
+fn expiry(marks: &Marks) -> Option<String> {
+    if let Some(at) = marks.expires_ms {
+        return Some(format!("expires {}", terminal::utc(at)));
+    }
+    let after = marks.expires_after_s.filter(|_| !marks.expired)?;
+    Some(format!("expires {after} seconds after it is read"))
 }
 
 /// `photo.jpg, image/jpeg, 1.2 MB; sabir save 12 .`
@@ -171,8 +188,6 @@ const NAMED: usize = 3;
 
 #[cfg(test)]
 mod tests {
-    use sabir_client::types::Marks;
-
     use super::*;
 
     fn plain(text: &str) -> Message {

@@ -53,10 +53,15 @@ impl Post {
     }
 
     /// Returns once the message is on disk.
-    pub(super) async fn write_down(&mut self, text: &str) -> Result<Outgoing, Failure> {
+    pub(super) async fn write_down(
+        &mut self,
+        text: &str,
+        expires_s: Option<u32>,
+    ) -> Result<Outgoing, Failure> {
         let params = MessageSend {
             to: self.to.clone(),
             text: text.to_owned(),
+            expires_s,
         };
         for _ in 0..ATTEMPTS {
             let outcome = self.asks.ask_once::<_, Outgoing>(MESSAGE_SEND, &params).await;

@@ -218,6 +218,7 @@ fn wanted(args: &PolicyArgs) -> Result<Rules, Failure> {
         max_people: args.max_people,
         max_devices: args.max_devices,
         several_devices: args.several_devices,
+        expire_s: args.expire,
         ..Rules::default()
     };
     let Some(name) = &args.component else {

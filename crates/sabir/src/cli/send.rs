@@ -22,7 +22,7 @@ pub(super) async fn run(path: &Path, args: SendArgs, out: &Out) -> Result<(), Fa
     address(&args.to)?;
     let text = text(args.text.unwrap_or_default())?;
     let mut post = Post::open(path, &args.to).await?;
-    let mut sent = post.write_down(&text).await?;
+    let mut sent = post.write_down(&text, args.expires).await?;
     if !args.queue {
         sent = post.settle(sent, Duration::from_secs(args.wait.into())).await?;
     }

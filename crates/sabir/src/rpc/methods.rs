@@ -229,6 +229,9 @@ pub(crate) struct MessageSend {
     pub(crate) to: String,
     /// The text, 1 to [`MAX_TEXT`] bytes.
     pub(crate) text: String,
+    /// After how many seconds it expires once it was read; 0 for never. As the room prefers without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) expires_s: Option<u32>,
 }
 
 /// Parameters of `message.status`.

@@ -19,7 +19,7 @@ use sabir_wire::uri::{RoomUri, UserUri};
 use super::*;
 use crate::room::{GroupRoom, MEMBER, Template};
 
-fn room(template: Template) -> RoomState {
+pub(in crate::room) fn room(template: Template) -> RoomState {
     let dictionary = GroupRoom {
         room: RoomUri::parse("mimi://a.example/r/abc").unwrap(),
         name: String::new(),

@@ -10,7 +10,7 @@ use crate::room::{Features, RoomState};
 
 /// How join links are made in a room that says nothing of it, from its first link on: for as many as the link says, and
 /// 90 days at most.
-const LINK_POLICY: JoinLinkPolicy = JoinLinkPolicy {
+pub const LINK_POLICY: JoinLinkPolicy = JoinLinkPolicy {
     on_request: false,
     join_link: None,
     multiuser: true,
