@@ -111,10 +111,11 @@ impl Group {
             Extension::AppDataDictionary(AppDataDictionaryExtension::new(dictionary)),
         ])
         .map_err(MlsError::internal)?;
+        let leaf = device.leaf(provider.rand())?;
         let config = MlsGroupCreateConfig::builder()
             .ciphersuite(device.suite()?)
-            .capabilities(device.capabilities())
-            .with_leaf_node_extensions(device.leaf_extensions()?)
+            .capabilities(leaf.capabilities)
+            .with_leaf_node_extensions(leaf.extensions)
             .map_err(MlsError::internal)?
             .with_group_context_extensions(extensions)
             .lifetime(leaf::lifetime(now))

@@ -55,10 +55,11 @@ pub fn generate(
     let mut made = Vec::with_capacity(count);
     for _ in 0..count {
         let provider = Provider::new(rng, Rows::new());
+        let leaf = device.leaf(provider.rand())?;
         let bundle = KeyPackage::builder()
             .key_package_lifetime(leaf::lifetime(now))
-            .leaf_node_capabilities(device.capabilities())
-            .leaf_node_extensions(device.leaf_extensions()?)
+            .leaf_node_capabilities(leaf.capabilities)
+            .leaf_node_extensions(leaf.extensions)
             .build(
                 device.suite()?,
                 &provider,

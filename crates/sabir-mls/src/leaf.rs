@@ -9,14 +9,16 @@ use openmls::component::ComponentData as MlsComponentData;
 use openmls::extensions::{AppDataDictionary as MlsDictionary, AppDataDictionaryExtension};
 use openmls::prelude::{
     Capabilities, Ciphersuite, Credential, CredentialType, CredentialWithKey, Extension, ExtensionType,
-    Extensions, LeafNode, Lifetime, ProposalType, ProtocolVersion, SignaturePublicKey,
+    Extensions, LeafNode, LeafNodeParameters, Lifetime, ProposalType, ProtocolVersion, SignaturePublicKey,
 };
+use openmls_traits::random::OpenMlsRand as _;
 use sabir_wire::codec::{Decode, Encode};
 use sabir_wire::device_list::DEVICE_LIST;
 use sabir_wire::mls::{ComponentId, ComponentsList};
 
 use crate::error::MlsError;
 use crate::keys::SigningKey;
+use crate::provider::Rand;
 
 /// How far a lifetime reaches back, in seconds. The library judges an added leaf by the wall clock of whoever
 /// follows the commit, so a member whose clock is slower than this could not follow the room any more.
@@ -50,6 +52,44 @@ pub const SUPPORTED_COMPONENTS: &[ComponentId] = &[
     DEVICE_LIST,
 ];
 
+/// What a leaf announces and what it carries.
+pub(crate) struct LeafContent {
+    pub(crate) capabilities: Capabilities,
+    pub(crate) extensions: Extensions<LeafNode>,
+}
+
+impl LeafContent {
+    pub(crate) fn into_parameters(self) -> LeafNodeParameters {
+        LeafNodeParameters::builder()
+            .with_capabilities(self.capabilities)
+            .with_extensions(self.extensions)
+            .build()
+    }
+}
+
+/// draft-ietf-mls-extensions §5.1: where a leaf has GREASE among its components.
+struct ComponentGrease {
+    supported: ComponentId,
+    safe_aad: ComponentId,
+    /// An entry of the dictionary, with up to three bytes.
+    entry: (ComponentId, Vec<u8>),
+}
+
+impl ComponentGrease {
+    fn draw(rand: &Rand) -> Result<Self, MlsError> {
+        let drawn: [u8; 4] = rand.random_array().map_err(MlsError::internal)?;
+        let [supported, safe_aad, entry, length] = drawn;
+        let data = rand
+            .random_vec(usize::from(length & 3))
+            .map_err(MlsError::internal)?;
+        Ok(Self {
+            supported: ComponentId::grease(supported),
+            safe_aad: ComponentId::grease(safe_aad),
+            entry: (ComponentId::grease(entry), data),
+        })
+    }
+}
+
 /// A device as it acts in groups: its credential, its key and what its leaf carries.
 #[derive(Debug, Clone)]
 pub struct Device {
@@ -71,31 +111,39 @@ impl Device {
         }
     }
 
-    pub(crate) fn leaf_extensions(&self) -> Result<Extensions<LeafNode>, MlsError> {
+    /// What a new leaf of this device announces and what it carries, with GREASE among both: one value in each list,
+    /// drawn anew for each leaf, some 16 bytes in all.
+    pub(crate) fn leaf(&self, rand: &Rand) -> Result<LeafContent, MlsError> {
+        let grease = ComponentGrease::draw(rand)?;
+        let announced = |known: &[ComponentId], grease: ComponentId| {
+            ComponentsList {
+                component_ids: [known, &[grease]].concat(),
+            }
+            .to_bytes()
+        };
         let mut dictionary = MlsDictionary::new();
-        let components = ComponentsList {
-            component_ids: SUPPORTED_COMPONENTS.to_vec(),
-        };
-        let safe_aad = ComponentsList {
-            component_ids: vec![ComponentId::FRANK_AAD],
-        };
-        dictionary.insert(ComponentId::APP_COMPONENTS.0, components.to_bytes());
-        dictionary.insert(ComponentId::SAFE_AAD.0, safe_aad.to_bytes());
+        let components = announced(SUPPORTED_COMPONENTS, grease.supported);
+        dictionary.insert(ComponentId::APP_COMPONENTS.0, components);
+        let safe_aad = announced(&[ComponentId::FRANK_AAD], grease.safe_aad);
+        dictionary.insert(ComponentId::SAFE_AAD.0, safe_aad);
         dictionary.insert(DEVICE_LIST.0, self.device_list.clone());
-        Extensions::single(Extension::AppDataDictionary(AppDataDictionaryExtension::new(
-            dictionary,
-        )))
-        .map_err(MlsError::internal)
-    }
-
-    pub(crate) fn capabilities(&self) -> Capabilities {
-        Capabilities::new(
+        dictionary.insert(grease.entry.0.0, grease.entry.1);
+        let dictionary = AppDataDictionaryExtension::new(dictionary);
+        let extensions =
+            Extensions::single(Extension::AppDataDictionary(dictionary)).map_err(MlsError::internal)?;
+        // RFC 9420 §7.2: "the creator of a capabilities field SHOULD include some random GREASE values".
+        let capabilities = Capabilities::new(
             Some(&[ProtocolVersion::Mls10]),
             Some(crate::provider::SUITES),
             Some(&[ExtensionType::AppDataDictionary]),
             Some(&[ProposalType::AppDataUpdate, ProposalType::SelfRemove]),
             Some(&[CredentialType::X509]),
         )
+        .with_grease(rand);
+        Ok(LeafContent {
+            capabilities,
+            extensions,
+        })
     }
 
     pub(crate) fn suite(&self) -> Result<Ciphersuite, MlsError> {
@@ -183,7 +231,8 @@ pub(crate) fn required(dictionary: &[(u16, Vec<u8>)]) -> BTreeSet<ComponentId> {
     let mut required: BTreeSet<ComponentId> = present
         .filter(|component| SUPPORTED_COMPONENTS.contains(component))
         .collect();
-    required.extend(named);
+    // RFC 9420 §13.5: GREASE asks for nothing, wherever it stands.
+    required.extend(named.into_iter().filter(|component| !component.is_grease()));
     required
 }
 

@@ -227,6 +227,34 @@ fn nothing_comes_that_a_member_does_not_understand() {
     scene.lets_in("alice", "bob", MEMBER);
 }
 
+/// A client of another make, with every GREASE value and numbers that nobody has registered in its leaf and key package,
+/// is handed out, let in, commits by itself and is let go like any other.
+#[test]
+fn a_client_full_of_grease_is_like_any_other() {
+    let mut scene = Scene::new(66, &[("bob", 'b')]);
+    let mut rng = scene.rng();
+    let leaf = rogue::Leaf::of(&scene.members["bob"].device).greased();
+    let (bytes, _, rows) = leaf.key_package(&mut rng).unwrap();
+    let package = scene.take_package(&bytes, rows);
+    let list = List {
+        added: &[("bob", MEMBER)],
+        ..List::default()
+    };
+    let mut adds = scene.plan(&list, &[], &[]);
+    adds.adds.push(package);
+    scene.does("alice", adds);
+    scene.does("bob", Scene::refresh());
+    let comes = plan(&scene, expiring(60));
+    scene.does("alice", comes);
+    let goes = List {
+        removed: &["bob"],
+        ..List::default()
+    };
+    let goes = scene.plan(&goes, &[], &["bob"]);
+    scene.does("alice", goes);
+    assert_eq!(scene.hub.clients().count(), 1);
+}
+
 /// What waits has to be in every commit. Nobody can let something wait that no commit could hold, and nobody changes
 /// what they may not by changing nothing.
 #[test]

@@ -129,10 +129,7 @@ impl Group {
         // A leaf that is renewed carries what the device carries today, its newest device list above all.
         let renews = plan.refresh || !plan.removes.is_empty() || self.has_pending_removes();
         let parameters = if renews {
-            LeafNodeParameters::builder()
-                .with_capabilities(device.capabilities())
-                .with_extensions(device.leaf_extensions()?)
-                .build()
+            device.leaf(self.provider.rand())?.into_parameters()
         } else {
             LeafNodeParameters::default()
         };

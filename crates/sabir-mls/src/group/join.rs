@@ -5,9 +5,7 @@ use std::collections::BTreeSet;
 use openmls::group::{MlsGroup, ProcessedWelcome};
 use openmls::messages::Welcome;
 use openmls::messages::group_info::VerifiableGroupInfo;
-use openmls::prelude::{
-    DeserializeBytes as _, LeafNodeParameters, OpenMlsProvider as _, ProtocolMessage, PublicMessageIn,
-};
+use openmls::prelude::{DeserializeBytes as _, OpenMlsProvider as _, ProtocolMessage, PublicMessageIn};
 use openmls::treesync::RatchetTreeIn;
 use rand_core::CryptoRng;
 
@@ -141,10 +139,7 @@ pub fn join_external_with(
     let provider = Provider::new(rng, Rows::new());
     let info = parse_group_info(view.group_info)?;
     leaf::suite(info.ciphersuite().into())?;
-    let parameters = LeafNodeParameters::builder()
-        .with_capabilities(device.capabilities())
-        .with_extensions(device.leaf_extensions()?)
-        .build();
+    let parameters = device.leaf(provider.rand())?.into_parameters();
     let mut builder = MlsGroup::external_commit_builder()
         .with_ratchet_tree(parse_tree(view.ratchet_tree)?)
         .with_config(super::join_config())

@@ -13,7 +13,7 @@ use openmls::prelude::{
     AppDataUpdateOperation, Capabilities, Credential, CredentialType, CredentialWithKey,
     DeserializeBytes as _, Extension, ExtensionType, Extensions, KeyPackage, LeafNode, LeafNodeParameters,
     Lifetime, MlsMessageIn, MlsMessageOut, NewSignerBundle, OpenMlsProvider as _, ProcessedMessageContent,
-    Proposal, ProposalType, ProtocolVersion, SignaturePublicKey,
+    Proposal, ProposalType, ProtocolVersion, SignaturePublicKey, UnknownExtension,
 };
 use openmls::treesync::{RatchetTree, RatchetTreeIn};
 use rand_chacha::ChaCha20Rng;
@@ -24,7 +24,7 @@ use sabir_mls::rows::Rows;
 use sabir_mls::{Device, SUPPORTED_COMPONENTS};
 use sabir_wire::codec::{Decode as _, Encode as _};
 use sabir_wire::device_list::DEVICE_LIST;
-use sabir_wire::mls::{ComponentId, ComponentsList, Node};
+use sabir_wire::mls::{self as wire, ComponentId, ComponentsList, Node};
 use tls_codec::Serialize as _;
 
 pub use spoil::Spoil;
@@ -44,6 +44,10 @@ pub struct Leaf {
     pub capabilities: Capabilities,
     /// Entries of the leaf's dictionary; `None` for a leaf without one.
     pub dictionary: Option<Vec<(u16, Vec<u8>)>>,
+    /// Extensions beside the dictionary.
+    pub others: Vec<Extension>,
+    /// Extensions of a key package around the leaf.
+    pub beside: Vec<Extension>,
 }
 
 impl Leaf {
@@ -68,7 +72,48 @@ impl Leaf {
                 (ComponentId::SAFE_AAD.0, list(&[ComponentId::FRANK_AAD])),
                 (DEVICE_LIST.0, device.device_list.clone()),
             ]),
+            others: Vec::new(),
+            beside: Vec::new(),
         }
+    }
+
+    /// The same with all in it that nobody has to know: each GREASE value in each list that may hold them, in front of
+    /// what means something, and some as entries, beside numbers that nobody has registered. GREASE as an extension is
+    /// left out: the library refuses it, see `tests/grease.rs`.
+    pub fn greased(mut self) -> Self {
+        let values: Vec<u16> = (0..15).map(|digit| 0x0a0a + digit * 0x1010).collect();
+        let mut capabilities =
+            wire::Capabilities::from_bytes(&self.capabilities.tls_serialize_detached().unwrap()).unwrap();
+        let strange = || values.iter().copied().chain([0xf123]);
+        capabilities
+            .cipher_suites
+            .splice(..0, strange().map(wire::CipherSuite));
+        capabilities
+            .extensions
+            .splice(..0, strange().map(wire::ExtensionType));
+        capabilities
+            .proposals
+            .splice(..0, strange().map(wire::ProposalType));
+        capabilities
+            .credentials
+            .splice(..0, strange().map(wire::CredentialType));
+        self.capabilities = Capabilities::tls_deserialize_exact_bytes(&capabilities.to_bytes()).unwrap();
+        let entries = self.dictionary.get_or_insert_default();
+        for list in [ComponentId::APP_COMPONENTS, ComponentId::SAFE_AAD] {
+            let Some((_, data)) = entries.iter_mut().find(|(id, _)| *id == list.0) else {
+                continue;
+            };
+            let mut components = ComponentsList::from_bytes(data).unwrap();
+            components
+                .component_ids
+                .splice(..0, (0..8).map(ComponentId::grease).chain([ComponentId(0xf123)]));
+            *data = components.to_bytes();
+        }
+        let strange = (0..8).map(|it| ComponentId::grease(it).0).chain([0x0fff, 0xf123]);
+        entries.extend(strange.enumerate().map(|(length, id)| (id, vec![0xa5; length])));
+        self.others = vec![Extension::Unknown(0xf123, UnknownExtension(vec![0x5a; 7]))];
+        self.beside = self.others.clone();
+        self
     }
 
     /// Replaces an entry of the dictionary, or takes it out.
@@ -80,11 +125,10 @@ impl Leaf {
     }
 
     fn extensions(&self) -> Made<Extensions<LeafNode>> {
-        let Some(entries) = &self.dictionary else {
-            return Ok(Extensions::empty());
-        };
-        let dictionary = dictionary(entries);
-        Extensions::single(Extension::AppDataDictionary(dictionary)).map_err(text)
+        let dictionary = self.dictionary.as_deref().map(dictionary);
+        let mut extensions = self.others.clone();
+        extensions.extend(dictionary.map(Extension::AppDataDictionary));
+        Extensions::from_vec(extensions).map_err(text)
     }
 
     fn parameters(&self) -> Made<LeafNodeParameters> {
@@ -108,6 +152,7 @@ impl Leaf {
             .key_package_lifetime(Lifetime::default())
             .leaf_node_capabilities(self.capabilities.clone())
             .leaf_node_extensions(self.extensions()?)
+            .key_package_extensions(Extensions::from_vec(self.beside.clone()).map_err(text)?)
             .build(SUITES[0], &provider, &self.key, self.credential_with_key())
             .map_err(text)?;
         let package = bundle.key_package().clone();

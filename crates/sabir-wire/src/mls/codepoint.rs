@@ -6,7 +6,7 @@ use std::fmt;
 use crate::codec::{Decode, DecodeError, Encode, Reader};
 
 macro_rules! code_point {
-    ($(#[$doc:meta])* $name:ident, $wire:literal {
+    ($(#[$doc:meta])* $name:ident, $wire:literal, grease to $last:literal {
         $($(#[$item_doc:meta])* $item:ident = $value:literal, $text:literal;)*
     }) => {
         $(#[$doc])*
@@ -29,7 +29,7 @@ macro_rules! code_point {
             #[must_use]
             pub fn is_grease(self) -> bool {
                 let [high, low] = self.0.to_be_bytes();
-                high == low && low & 0x0f == 0x0a && high != 0xfa
+                high == low && low & 0x0f == 0x0a && high <= $last
             }
         }
 
@@ -69,7 +69,7 @@ macro_rules! code_point {
 
 code_point! {
     /// `uint16 ProtocolVersion` (RFC 9420 §6).
-    ProtocolVersion, "ProtocolVersion" {
+    ProtocolVersion, "ProtocolVersion", grease to 0xea {
         /// MLS 1.0.
         MLS10 = 0x0001, "mls10";
     }
@@ -77,7 +77,7 @@ code_point! {
 
 code_point! {
     /// `uint16 CipherSuite` (RFC 9420 §17.1).
-    CipherSuite, "CipherSuite" {
+    CipherSuite, "CipherSuite", grease to 0xea {
         /// X25519, AES-128-GCM, SHA-256, Ed25519.
         MLS_128_DHKEMX25519_AES128GCM_SHA256_ED25519 = 0x0001, "MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519";
         /// P-256, AES-128-GCM, SHA-256, ECDSA P-256.
@@ -97,7 +97,7 @@ code_point! {
 
 code_point! {
     /// `uint16 WireFormat` (RFC 9420 §17.2).
-    WireFormat, "WireFormat" {
+    WireFormat, "WireFormat", grease to 0xea {
         /// A [`PublicMessage`](super::PublicMessage).
         PUBLIC_MESSAGE = 0x0001, "mls_public_message";
         /// A [`PrivateMessage`](super::PrivateMessage).
@@ -113,7 +113,7 @@ code_point! {
 
 code_point! {
     /// `uint16 ExtensionType` (RFC 9420 §17.3, draft-ietf-mls-extensions §7.1).
-    ExtensionType, "ExtensionType" {
+    ExtensionType, "ExtensionType", grease to 0xea {
         /// An opaque name of the application for a leaf.
         APPLICATION_ID = 0x0001, "application_id";
         /// A [`RatchetTree`](super::RatchetTree) in a GroupInfo; MIMI sends it beside it instead.
@@ -138,7 +138,7 @@ code_point! {
 
 code_point! {
     /// `uint16 ProposalType` (RFC 9420 §17.4, draft-ietf-mls-extensions §7.2).
-    ProposalType, "ProposalType" {
+    ProposalType, "ProposalType", grease to 0xea {
         /// Adds a client.
         ADD = 0x0001, "add";
         /// Replaces the sender's leaf.
@@ -164,7 +164,7 @@ code_point! {
 
 code_point! {
     /// `uint16 CredentialType` (RFC 9420 §17.5, draft-ietf-mls-extensions §7.3).
-    CredentialType, "CredentialType" {
+    CredentialType, "CredentialType", grease to 0xea {
         /// A bare identity.
         BASIC = 0x0001, "basic";
         /// A chain of X.509 certificates.
@@ -179,7 +179,7 @@ code_point! {
 code_point! {
     /// `uint16 ComponentID` (draft-ietf-mls-extensions §4.1). Values up to 5 are of its §7.5, 0x20 to 0x23 of
     /// draft-ietf-mimi-protocol-06 §10, and the rest those draft-ietf-mimi-room-policy-03 §10.1 suggests.
-    ComponentId, "ComponentID" {
+    ComponentId, "ComponentID", grease to 0x7a {
         /// [`ComponentsList`](super::ComponentsList) of supported or required components.
         APP_COMPONENTS = 0x0001, "app_components";
         /// [`ComponentsList`](super::ComponentsList) of components that use [`SafeAad`](super::SafeAad).
@@ -225,5 +225,15 @@ code_point! {
         BOT_POLICY = 0x002f, "bot_policy";
         /// When messages expire.
         MESSAGE_EXPIRATION = 0x0030, "message_expiration_policy";
+    }
+}
+
+impl ComponentId {
+    /// One of the eight values reserved for GREASE (draft-ietf-mls-extensions §7.5), picked by `choice`. From 0x8000 on
+    /// components are private, so they have fewer of them than the other registries.
+    #[must_use]
+    pub fn grease(choice: u8) -> Self {
+        let byte = ((choice & 7) << 4) | 0x0a;
+        Self(u16::from_be_bytes([byte, byte]))
     }
 }

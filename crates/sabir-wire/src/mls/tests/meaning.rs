@@ -1,5 +1,7 @@
 //! What the helpers read out of the structures of `vectors/mls/valid.json`.
 
+use std::collections::BTreeSet;
+
 use super::*;
 
 /// The first valid vector of a structure whose reason is `why`.
@@ -172,4 +174,18 @@ fn code_points_print_their_names() {
     assert_eq!(CipherSuite(0x4e).to_string(), "0x004e");
     assert!(CipherSuite(0x0a0a).is_grease() && CipherSuite(0xeaea).is_grease());
     assert!(!CipherSuite(0xfafa).is_grease() && !CipherSuite(0x0a1a).is_grease());
+}
+
+#[test]
+fn components_have_fewer_grease_values_than_the_rest() {
+    let values: Vec<u16> = (0..=u8::MAX).map(|it| ComponentId::grease(it).0).collect();
+    assert_eq!(
+        values.iter().copied().collect::<BTreeSet<_>>(),
+        [0x0a0a, 0x1a1a, 0x2a2a, 0x3a3a, 0x4a4a, 0x5a5a, 0x6a6a, 0x7a7a].into()
+    );
+    let all: Vec<u16> = (0..=u16::MAX).filter(|it| ComponentId(*it).is_grease()).collect();
+    assert_eq!(all.len(), 8);
+    assert!(all.iter().all(|it| values.contains(it)));
+    // From 0x8000 on they are private, and ours is among those.
+    assert!(!ComponentId(0x8a8a).is_grease());
 }
