@@ -31,7 +31,6 @@ pub(crate) use create::{fetch_hub, now};
 pub(crate) use link::patiently;
 pub use link::{LinkOffer, Linking, NewLink, link_in_progress, resume_link};
 pub(crate) use listing::Adopted;
-pub(crate) use publish::{KEY_PACKAGES, KEY_PACKAGES_LOW};
 pub use recovery::{RecoveryCode, RecoveryCodeError};
 
 use crate::random::NoRandomness;

@@ -33,7 +33,7 @@ use sabir_mls::suite;
 use sabir_wire::client_api::*;
 use sabir_wire::codec::{Decode, Encode};
 use sabir_wire::device_list::SignedDeviceList;
-use sabir_wire::mls::{Credential, SignaturePublicKey};
+use sabir_wire::mls::{CipherSuite, Credential, KeyPackage, SignaturePublicKey};
 use sabir_wire::uri::{Domain, ProviderUri, UserUri};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
@@ -327,8 +327,17 @@ impl FakeProvider {
             (path::DEVICES, true) => whole(self.devices_of(&client)),
             (path::HUB, true) => whole(self.0.hub.to_bytes()),
             (path::KEY_PACKAGES, true) => {
-                let available = u32::try_from(self.state().devices[&client].packages.len()).unwrap();
-                whole(KeyPackageCountResponse { available }.to_bytes())
+                let mut counts: BTreeMap<u16, u32> = BTreeMap::new();
+                for package in &self.state().devices[&client].packages {
+                    let suite = KeyPackage::from_bytes(package).unwrap().cipher_suite;
+                    *counts.entry(suite.0).or_default() += 1;
+                }
+                let counts = counts.into_iter().map(|(suite, available)| KeyPackageCount {
+                    suite: CipherSuite(suite),
+                    available,
+                });
+                let counts = counts.collect();
+                whole(KeyPackageCountResponse { counts }.to_bytes())
             }
             (path::KEY_PACKAGES, false) => whole(self.publish(&client, body)),
             (path::EVENTS, true) => self.events(&client, query),

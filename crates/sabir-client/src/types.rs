@@ -185,6 +185,8 @@ pub struct Settings {
     pub delivery_receipts: bool,
     /// Whether senders are told that their messages were read, where the room leaves the choice.
     pub read_receipts: bool,
+    /// Whether new conversations are made with the cipher suite that quantum computers do not break either.
+    pub post_quantum: bool,
 }
 
 impl Default for Settings {
@@ -192,6 +194,7 @@ impl Default for Settings {
         Self {
             delivery_receipts: true,
             read_receipts: true,
+            post_quantum: false,
         }
     }
 }

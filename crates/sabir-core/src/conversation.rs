@@ -217,6 +217,12 @@ impl Conversation {
         self.group.epoch()
     }
 
+    /// Cipher suite of the room's group.
+    #[must_use]
+    pub fn suite(&self) -> u16 {
+        self.group.suite()
+    }
+
     /// The confirmed transcript hash, equal on all members that saw the same commits.
     #[must_use]
     pub fn transcript_hash(&self) -> &[u8] {

@@ -31,7 +31,8 @@ pub fn reference(key_package: &KeyPackage) -> Option<[u8; 32]> {
     match key_package.cipher_suite {
         CipherSuite::MLS_128_DHKEMX25519_AES128GCM_SHA256_ED25519
         | CipherSuite::MLS_128_DHKEMP256_AES128GCM_SHA256_P256
-        | CipherSuite::MLS_128_DHKEMX25519_CHACHA20POLY1305_SHA256_ED25519 => Some(sha256(
+        | CipherSuite::MLS_128_DHKEMX25519_CHACHA20POLY1305_SHA256_ED25519
+        | CipherSuite::MLS_128_MLKEM768X25519_AES128GCM_SHA256_ED25519 => Some(sha256(
             &RefHashInput::key_package(&key_package.to_bytes()).to_bytes(),
         )),
         _ => None,

@@ -11,6 +11,7 @@
 
 mod crypto;
 mod hpke;
+mod hybrid;
 pub(crate) mod kem;
 mod labeled;
 mod leaf_hashes;

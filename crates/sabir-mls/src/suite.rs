@@ -11,6 +11,9 @@ use crate::provider;
 /// MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519, the default.
 pub const DEFAULT: u16 = 0x0001;
 
+/// MLS_128_MLKEM768X25519_AES128GCM_SHA256_Ed25519: what is sealed today stays so when there are quantum computers.
+pub const HYBRID: u16 = 0x004f;
+
 /// The suites we implement whose signatures are Ed25519, as our device certificates need, by preference.
 #[must_use]
 pub fn supported() -> Vec<u16> {

@@ -186,17 +186,24 @@ async fn answer(shared: &Shared, request: &KeyMaterialRequest, body: &[u8]) -> R
     for taken in shared.store.take_key_packages(command).await? {
         let client = ClientUri::parse(&taken.device).map_err(|_| Error::Internal("a stored client URI"))?;
         let left = shared.store.count_key_packages(&taken.device, fresh)?;
+        // A device runs out of each suite by itself.
+        let few = match &taken.package {
+            Some(row) => shared
+                .store
+                .count_key_packages_in(&taken.device, row.suite, fresh)?,
+            None => left,
+        };
         let offer = match taken.package {
             // Another request may have taken the one that was looked at.
             Some(row) if fits(&row.bytes, request) => Offer::KeyPackage(row.bytes),
             None if left == 0 => Offer::Exhausted,
             _ => Offer::Incompatible,
         };
-        if left <= FEW {
+        if few <= FEW {
             notices.push(Notice {
                 device: taken.device,
                 kind: events::KEY_PACKAGES_LOW,
-                body: u32::try_from(left).unwrap_or(u32::MAX).to_be_bytes().to_vec(),
+                body: u32::try_from(few).unwrap_or(u32::MAX).to_be_bytes().to_vec(),
             });
         }
         offers.push((client, offer));

@@ -130,6 +130,12 @@ pub trait Store: Send + Sync {
     /// `Unavailable`, `Corrupt`, `Misuse`.
     fn count_key_packages(&self, device: &str, fresh: Freshness) -> Result<u64, StoreError>;
 
+    /// As [`Store::count_key_packages`], of one suite.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Corrupt`, `Misuse`.
+    fn count_key_packages_in(&self, device: &str, suite: u16, fresh: Freshness) -> Result<u64, StoreError>;
+
     /// The key package that a take would get, without taking it.
     ///
     /// # Errors

@@ -60,8 +60,8 @@ pub use event::{AckRequest, Event, EventBody, MAX_CURSOR};
 pub use frame::{FrameReader, MAX_EVENT, put_fanout_frame, put_frame};
 pub use hub::HubIdentity;
 pub use key_packages::{
-    KeyPackageCountResponse, MAX_PUBLISHED_KEY_PACKAGES, PublishKeyPackagesRequest,
-    PublishKeyPackagesResponse,
+    KeyPackageCount, KeyPackageCountResponse, MAX_COUNTED_SUITES, MAX_PUBLISHED_KEY_PACKAGES,
+    PublishKeyPackagesRequest, PublishKeyPackagesResponse,
 };
 pub use room::{AttachRequest, CreateRoomOutcome, CreateRoomRequest, CreateRoomResponse};
 pub use secret::SecretBytes;

@@ -1,6 +1,7 @@
 //! Where the two part, by name: each difference is held in place here, so that none comes or goes unnoticed.
 //!
 //! * Theirs lacks suites: [`THEIRS_HAS_NO_GROUPS`], and all of P-521's keys.
+//! * Theirs has more suites with ML-KEM, and takes points of small order in the hybrid.
 //! * Theirs takes points in compressed form, ours refuses them: RFC 9420 §5.1.1 and RFC 9180 §7.1.1 write points out.
 //! * Ours expands from a pseudorandom key shorter than a digest, theirs refuses; the library never asks for it.
 
@@ -10,7 +11,7 @@ use openmls_traits::crypto::OpenMlsCrypto as _;
 use openmls_traits::types::{Ciphersuite, CryptoError, HashType, SignatureScheme};
 use sabir_mls::provider::{Crypto, SUITES};
 
-use crate::inputs::{ED25519_ORDER, Inputs, P521};
+use crate::inputs::{ED25519_ORDER, HYBRID, Inputs, P521};
 use crate::members::refuses_groups;
 
 /// Suites of ours in which theirs makes no groups. It has the keys of P-384 all the same; they are compared.
@@ -18,6 +19,10 @@ pub(crate) const THEIRS_HAS_NO_GROUPS: [Ciphersuite; 2] = [
     Ciphersuite::MLS_256_DHKEMP521_AES256GCM_SHA512_P521,
     Ciphersuite::MLS_256_DHKEMP384_AES256GCM_SHA384_P384,
 ];
+
+/// Suites of draft-ietf-mls-pq-ciphersuites-06 that ours lacks: those with ML-KEM alone, with ML-DSA, and the hybrid with
+/// SHA-384, by which nothing in MIMI refers to key packages.
+const THEIRS_ALONE: [u16; 8] = [0x0042, 0x0906, 0x004e, 0x0050, 0x0052, 0x0051, 0x0907, 0xf042];
 
 #[test]
 fn suites_that_theirs_lacks() {
@@ -35,9 +40,26 @@ fn suites_that_theirs_lacks() {
     for suite in lacking {
         assert!(refuses_groups(&theirs, suite), "{suite:?}");
     }
-    for suite in theirs.crypto().supported_ciphersuites() {
-        assert!(SUITES.contains(&suite), "{suite:?} is theirs alone");
-    }
+    let mut alone = theirs.crypto().supported_ciphersuites();
+    alone.retain(|suite| !SUITES.contains(suite));
+    let alone: Vec<u16> = alone.into_iter().map(u16::from).collect();
+    assert_eq!(alone, THEIRS_ALONE);
+}
+
+/// X25519's half of the hybrid says nothing about a point of small order; theirs goes on with the other half, ours
+/// refuses it as it does by itself.
+#[test]
+fn a_hybrid_key_whose_point_is_of_small_order() {
+    let (mut inputs, theirs) = (Inputs::new(43), RustCrypto::default());
+    let ours = inputs.crypto();
+    let config = || HYBRID.hpke_config();
+    let pair = ours.derive_hpke_keypair(config(), &inputs.exactly(64)).unwrap();
+    let mut public = pair.public.clone();
+    let at = public.len() - 32;
+    public[at..].fill(0);
+    let sealed = ours.hpke_seal(config(), &public, b"", b"", b"text");
+    assert!(matches!(sealed, Err(CryptoError::InvalidPublicKey)));
+    assert!(theirs.hpke_seal(config(), &public, b"", b"", b"text").is_ok());
 }
 
 #[test]

@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 pub(crate) const ROUNDS: usize = 24;
 
 /// The one suite of ours of which theirs has neither signatures nor KEM; see [`crate::differences`].
+pub(crate) const HYBRID: Ciphersuite = Ciphersuite::MLS_128_MLKEM768X25519_AES128GCM_SHA256_Ed25519;
 pub(crate) const P521: Ciphersuite = Ciphersuite::MLS_256_DHKEMP521_AES256GCM_SHA512_P521;
 
 /// The order of the group of edwards25519, RFC 8032 §5.1, least significant byte first.

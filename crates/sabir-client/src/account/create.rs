@@ -19,7 +19,7 @@ use sabir_wire::uri::{ClientUri, Domain, ProviderUri, UserUri};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::publish::{self, KEY_PACKAGES};
+use super::publish::{self, STOCK};
 use super::{AccountError, AccountRecord, RecoveryCode, Secret};
 use crate::invite::Invite;
 use crate::random;
@@ -243,7 +243,7 @@ pub(super) async fn finish(store: &mut Store, timing: Timing) -> Result<Account,
     let transport = Transport::new(&creation.reach, Some(account.device_key()?), timing)?;
     let anchors = store.read(|tx| tx.anchors())?;
     let hub = fetch_hub(&transport, &anchors).await?;
-    let request = publish::prepare(store, &account, KEY_PACKAGES, now()?)?;
+    let request = publish::prepare(store, &account, &STOCK, now()?)?;
     publish::send(&transport, request).await?;
     let recovery = creation.recovery.as_ref().map(Secret::bytes).transpose()?;
     store.transaction("account complete", |tx| {

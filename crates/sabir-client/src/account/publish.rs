@@ -1,21 +1,20 @@
 //! Key packages: made, written down, published, in this order.
 
-use sabir_mls::key_package;
+use sabir_mls::{key_package, suite};
 use sabir_wire::client_api::{
     KeyPackageCountResponse, PublishKeyPackagesRequest, PublishKeyPackagesResponse, path,
 };
 use sabir_wire::codec::{Decode as _, Encode as _};
-use sabir_wire::mls::KeyPackage;
+use sabir_wire::mls::{CipherSuite, KeyPackage};
 
 use super::{AccountError, AccountRecord};
 use crate::random;
 use crate::store::{Name, Store};
 use crate::transport::{Call, Transport, TransportError};
 
-/// How many key packages the provider should have in store.
-pub(crate) const KEY_PACKAGES: u32 = 50;
-/// With fewer than this, more are made.
-pub(crate) const KEY_PACKAGES_LOW: u32 = 25;
+/// How many key packages the provider should have in store of each cipher suite; with fewer than half, more are made.
+/// Those of the hybrid suite are fewer, as they are wanted less often and take thrice the space.
+pub(crate) const STOCK: [(u16, u32); 2] = [(suite::DEFAULT, 50), (suite::HYBRID, 20)];
 
 /// Bytes of an answer without key packages in it.
 const MAX_ANSWER: usize = 4 << 10;
@@ -27,16 +26,20 @@ const KEPT: u64 = 180 * 24 * 3_600_000;
 pub(crate) fn prepare(
     store: &mut Store,
     account: &AccountRecord,
-    count: u32,
+    wanted: &[(u16, u32)],
     now: u64,
 ) -> Result<Vec<u8>, AccountError> {
     if let Some(request) = store.read(|tx| tx.get_bytes(Name::PUBLISHING))? {
         return Ok(request.to_vec());
     }
-    let device = account.device()?;
-    let count = usize::try_from(count).map_err(AccountError::internal)?;
-    let made =
-        key_package::generate(&device, count, now, &mut random::stream()?).map_err(AccountError::internal)?;
+    let mut device = account.device()?;
+    let mut rng = random::stream()?;
+    let mut made = Vec::new();
+    for (suite, count) in wanted {
+        device.suite = *suite;
+        let count = usize::try_from(*count).map_err(AccountError::internal)?;
+        made.extend(key_package::generate(&device, count, now, &mut rng).map_err(AccountError::internal)?);
+    }
     let packages = made
         .iter()
         .map(|made| KeyPackage::from_bytes(&made.bytes))
@@ -71,11 +74,17 @@ pub(crate) async fn send(transport: &Transport, request: Vec<u8>) -> Result<u32,
         .available)
 }
 
-/// How many key packages the provider has in store.
-pub(crate) async fn available(transport: &Transport) -> Result<u32, TransportError> {
+/// What the provider lacks of the [`STOCK`]: suites of which it has less than half, and how many are missing.
+pub(crate) async fn missing(transport: &Transport) -> Result<Vec<(u16, u32)>, TransportError> {
     let answer = transport.call(&Call::get(path::KEY_PACKAGES, MAX_ANSWER)).await?;
-    let answer = KeyPackageCountResponse::from_bytes(&answer);
-    Ok(answer
-        .map_err(|error| TransportError::Malformed(error.to_string()))?
-        .available)
+    let counted = KeyPackageCountResponse::from_bytes(&answer)
+        .map_err(|error| TransportError::Malformed(error.to_string()))?;
+    let mut missing = Vec::new();
+    for (suite, stock) in STOCK {
+        let available = counted.of(CipherSuite(suite));
+        if available < stock / 2 {
+            missing.push((suite, stock.saturating_sub(available)));
+        }
+    }
+    Ok(missing)
 }

@@ -448,6 +448,7 @@ async fn who_wants_no_receipts_sends_none_and_reads_all_the_same() {
     let none = Settings {
         delivery_receipts: false,
         read_receipts: false,
+        post_quantum: true,
     };
     bob.set_settings(none).await.unwrap();
     bob.shutdown().await;

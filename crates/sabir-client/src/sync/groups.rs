@@ -4,6 +4,8 @@ use sabir_core::conversation::{
     Conversation, ConversationContext, ConversationError, Intent, NewGroupRoom, WaitsFor,
 };
 use sabir_core::room::{RoomState, Template};
+use sabir_mls::{Device, suite};
+use sabir_wire::mls::CipherSuite;
 use sabir_wire::uri::{RoomUri, UserUri};
 
 use super::apply::{absorb, engine_id, local_id, new_record};
@@ -42,7 +44,27 @@ impl Client {
     ) -> Result<NewRoom, ClientError> {
         let name = name.to_owned();
         let keep = &self.0.keep;
-        keep.run(move |keeper| keeper.create_group(name, template, &people))
+        keep.run(move |keeper| {
+            let post_quantum = keeper.settings()?.post_quantum;
+            keeper.create_group(name, template, post_quantum, &people)
+        })
+        .await?
+    }
+
+    /// As [`Self::create_group`], with the cipher suite said, whatever the settings say.
+    ///
+    /// # Errors
+    /// [`ClientError`]; nothing was written then.
+    pub async fn create_group_in(
+        &self,
+        name: &str,
+        template: Template,
+        post_quantum: bool,
+        people: Vec<String>,
+    ) -> Result<NewRoom, ClientError> {
+        let name = name.to_owned();
+        let keep = &self.0.keep;
+        keep.run(move |keeper| keeper.create_group(name, template, post_quantum, &people))
             .await?
     }
 
@@ -98,6 +120,7 @@ impl Keeper {
         &mut self,
         name: String,
         template: Template,
+        post_quantum: bool,
         people: &[String],
     ) -> Result<NewRoom, ClientError> {
         check_count(people.len())?;
@@ -118,8 +141,9 @@ impl Keeper {
             template,
             hub: self.franking_agent(),
         };
+        let device = self.founder(post_quantum);
         let cx = ConversationContext {
-            device: &self.device,
+            device: &device,
             me: &self.me,
             anchors: &self.anchors,
         };
@@ -233,9 +257,24 @@ impl Keeper {
                 rules: rules::sentences(state),
                 asked: asked.collect(),
                 epoch: step.engine.epoch(),
+                suite: CipherSuite(step.engine.suite()).to_string(),
+                post_quantum: step.engine.suite() == suite::HYBRID,
                 room,
             })
         })
+    }
+
+    /// This device as the founder of a room with this kind of cipher suite.
+    pub(super) fn founder(&self, post_quantum: bool) -> Device {
+        let suite = if post_quantum {
+            suite::HYBRID
+        } else {
+            suite::DEFAULT
+        };
+        Device {
+            suite,
+            ..self.device.clone()
+        }
     }
 
     fn person(&self, text: &str) -> Result<UserUri, ClientError> {

@@ -462,9 +462,9 @@ impl Keeper {
         Ok(())
     }
 
-    /// A batch of key packages to publish: the one that was drawn up, or `count` new ones.
-    pub(super) fn key_packages(&mut self, count: u32) -> Result<Vec<u8>, ClientError> {
-        Ok(publish::prepare(&mut self.store, &self.account, count, now()?)?)
+    /// A batch of key packages to publish: the one that was drawn up, or so many new ones of each suite.
+    pub(super) fn key_packages(&mut self, wanted: &[(u16, u32)]) -> Result<Vec<u8>, ClientError> {
+        Ok(publish::prepare(&mut self.store, &self.account, wanted, now()?)?)
     }
 
     /// Whether a batch was drawn up that the provider may not have.

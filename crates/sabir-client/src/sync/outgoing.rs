@@ -86,8 +86,10 @@ impl Keeper {
         let now = now()?;
         let room = self.new_room()?;
         let hub = self.franking_agent();
+        let post_quantum = self.settings()?.post_quantum;
+        let device = self.founder(post_quantum);
         let cx = ConversationContext {
-            device: &self.device,
+            device: &device,
             me: &self.me,
             anchors: &self.anchors,
         };

@@ -130,6 +130,7 @@ async fn rules_are_changed_told_and_kept() {
     let silent = Settings {
         delivery_receipts: false,
         read_receipts: false,
+        ..Settings::default()
     };
     bob.set_settings(silent).await.unwrap();
     alice.send_text(id, "Read this").await.unwrap();

@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::ClientError;
 use super::devices::look;
 use super::keeper::{Keep, Keeper, Odd, Work};
-use crate::account::{KEY_PACKAGES, KEY_PACKAGES_LOW, fetch_hub, now, publish};
+use crate::account::{fetch_hub, now, publish};
 use crate::transport::{Call, Chain, Timing, Transport, TransportError, Verdict, backoff};
 use crate::types::Connection;
 
@@ -283,22 +283,22 @@ impl Workers {
         // Key packages carry the list of devices, and the provider takes them with the newest alone.
         look(keep, transport).await?;
         if keep.run(|keeper| keeper.is_publishing()).await?? {
-            self.publish(0).await?;
+            self.publish(Vec::new()).await?;
         }
-        let available = publish::available(transport).await?;
-        if available < KEY_PACKAGES_LOW {
-            self.publish(KEY_PACKAGES.saturating_sub(available)).await?;
+        let missing = publish::missing(transport).await?;
+        if !missing.is_empty() {
+            self.publish(missing).await?;
         }
         let anchors = keep.run(|keeper| keeper.anchors.clone()).await?;
         let hub = fetch_hub(transport, &anchors).await?;
         keep.run(move |keeper| keeper.set_hub(hub)).await?
     }
 
-    async fn publish(&self, count: u32) -> Result<(), ClientError> {
+    async fn publish(&self, wanted: Vec<(u16, u32)>) -> Result<(), ClientError> {
         let request = self
             .0
             .keep
-            .run(move |keeper| keeper.key_packages(count))
+            .run(move |keeper| keeper.key_packages(&wanted))
             .await??;
         publish::send(&self.0.transport, request).await?;
         Ok(self

@@ -330,4 +330,8 @@ pub struct RoomDetails {
     pub asked: Vec<Asked>,
     /// How often the room's keys changed.
     pub epoch: u64,
+    /// The name of its cipher suite, of which the keys are.
+    pub suite: String,
+    /// Whether what is said in it stays sealed when there are quantum computers.
+    pub post_quantum: bool,
 }

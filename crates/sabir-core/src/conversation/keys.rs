@@ -213,6 +213,10 @@ fn nothing(response: &KeyMaterialResponse) -> Found {
         KeyMaterialUserCode::NoConsent | KeyMaterialUserCode::NoConsentForThisRoom => {
             Found::Never("this person cannot be reached from here")
         }
+        // None of their devices has what was asked for, above all a key package of the room's suite.
+        KeyMaterialUserCode::NoCompatibleMaterial => Found::Nothing(
+            "none of this person's devices can do what this room needs, or has keys left for it".to_owned(),
+        ),
         _ => Found::Nothing("none of this person's devices can be added right now".to_owned()),
     }
 }

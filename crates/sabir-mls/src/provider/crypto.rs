@@ -87,6 +87,7 @@ impl Crypto {
 /// The suites offered, the default first: data, because rooms name theirs.
 pub const SUITES: &[Ciphersuite] = &[
     Ciphersuite::MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519,
+    Ciphersuite::MLS_128_MLKEM768X25519_AES128GCM_SHA256_Ed25519,
     Ciphersuite::MLS_128_DHKEMP256_AES128GCM_SHA256_P256,
     Ciphersuite::MLS_128_DHKEMX25519_CHACHA20POLY1305_SHA256_Ed25519,
     Ciphersuite::MLS_256_DHKEMP521_AES256GCM_SHA512_P521,

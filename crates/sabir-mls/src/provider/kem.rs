@@ -1,11 +1,11 @@
-//! Key encapsulation for HPKE: DHKEM of RFC 9180 §4.1 over aws-lc-rs.
-//!
-//! A hybrid KEM becomes a second kind next to [`DhKem`] behind the same three functions.
+//! Key encapsulation for HPKE: DHKEM of RFC 9180 §4.1 over aws-lc-rs, and beside it the hybrid with ML-KEM
+//! ([`hybrid`]).
 
 use aws_lc_rs::agreement::{self, ECDH_P256, ECDH_P384, ECDH_P521, PrivateKey, UnparsedPublicKey, X25519};
 use openmls_traits::types::{CryptoError, HashType, HpkeKemType};
 use zeroize::Zeroizing;
 
+use super::hybrid;
 use super::labeled::Labeled;
 
 /// A private key with its public key, both in the KEM's own encoding.
@@ -22,37 +22,48 @@ pub(crate) struct Encapsulated {
 
 /// `DeriveKeyPair(ikm)` of RFC 9180 §7.1.3.
 pub(crate) fn derive_key_pair(kem: HpkeKemType, ikm: &[u8]) -> Result<KemKeyPair, CryptoError> {
-    DhKem::of(kem)?.derive_key_pair(ikm)
+    match Kem::of(kem)? {
+        Kem::Dh(kem) => kem.derive_key_pair(ikm),
+        Kem::Hybrid => hybrid::derive_key_pair(ikm),
+    }
 }
 
-/// `Encap(pk_r)` of RFC 9180 §4.1, with the ephemeral key derived from `ikm_e`.
+/// `Encap(pk_r)` of RFC 9180 §4.1, with the ephemeral key derived from `ikm_e` of [`ikm_len`] bytes.
 pub(crate) fn encap(kem: HpkeKemType, pk_r: &[u8], ikm_e: &[u8]) -> Result<Encapsulated, CryptoError> {
-    let kem = DhKem::of(kem)?;
-    let ephemeral = kem.derive_key_pair(ikm_e)?;
-    let dh = kem.agree(&kem.private_key(&ephemeral.private)?, pk_r)?;
-    let shared_secret = kem.extract_and_expand(&dh, &[&ephemeral.public, pk_r])?;
-    Ok(Encapsulated {
-        shared_secret,
-        enc: ephemeral.public,
-    })
+    match Kem::of(kem)? {
+        Kem::Dh(kem) => kem.encap(pk_r, ikm_e),
+        Kem::Hybrid => hybrid::encap(pk_r, ikm_e),
+    }
 }
 
 /// `Decap(enc, sk_r)` of RFC 9180 §4.1.
 pub(crate) fn decap(kem: HpkeKemType, enc: &[u8], sk_r: &[u8]) -> Result<Zeroizing<Vec<u8>>, CryptoError> {
-    let kem = DhKem::of(kem)?;
-    let sk_r = kem.private_key(sk_r)?;
-    let dh = kem.agree(&sk_r, enc)?;
-    kem.extract_and_expand(&dh, &[enc, &kem.public_key(&sk_r)?])
+    match Kem::of(kem)? {
+        Kem::Dh(kem) => kem.decap(enc, sk_r),
+        Kem::Hybrid => hybrid::decap(enc, sk_r),
+    }
 }
 
 /// Whether this provider has the KEM.
 pub(crate) fn supports(kem: HpkeKemType) -> bool {
-    DhKem::of(kem).is_ok()
+    Kem::of(kem).is_ok()
 }
 
-/// How many bytes of randomness a fresh key pair wants (Nsk of RFC 9180 §7.1).
+/// How many bytes of randomness a fresh key pair or an encapsulation wants.
 pub(crate) fn ikm_len(kem: HpkeKemType) -> Result<usize, CryptoError> {
-    DhKem::of(kem).map(|kem| kem.private_len)
+    Ok(match Kem::of(kem)? {
+        Kem::Dh(kem) => kem.private_len,
+        Kem::Hybrid => hybrid::SEED,
+    })
+}
+
+/// The KEM's number in the registry of HPKE, by which it is named in key derivation. The MLS library counts the hybrid
+/// by a number that was given up.
+pub(crate) const fn number(kem: HpkeKemType) -> u16 {
+    match kem {
+        HpkeKemType::XWingKemDraft6 => hybrid::NUMBER,
+        kem => kem as u16,
+    }
 }
 
 /// The public key that belongs to `private`.
@@ -61,8 +72,22 @@ pub(crate) fn public_of(kem: HpkeKemType, private: &[u8]) -> Result<Vec<u8>, Cry
     kem.public_key(&kem.private_key(private)?)
 }
 
+enum Kem {
+    Dh(DhKem),
+    Hybrid,
+}
+
+impl Kem {
+    fn of(id: HpkeKemType) -> Result<Self, CryptoError> {
+        match id {
+            HpkeKemType::XWingKemDraft6 => Ok(Self::Hybrid),
+            id => DhKem::of(id).map(Self::Dh),
+        }
+    }
+}
+
 /// The parameters of one row of the table in RFC 9180 §7.1.
-struct DhKem {
+pub(super) struct DhKem {
     id: HpkeKemType,
     hash: HashType,
     algorithm: &'static agreement::Algorithm,
@@ -73,13 +98,13 @@ struct DhKem {
 }
 
 impl DhKem {
-    fn of(id: HpkeKemType) -> Result<Self, CryptoError> {
+    pub(super) fn of(id: HpkeKemType) -> Result<Self, CryptoError> {
         let (hash, algorithm, private_len, public_len, candidate_mask) = match id {
             HpkeKemType::DhKem25519 => (HashType::Sha2_256, &X25519, 32, 32, None),
             HpkeKemType::DhKemP256 => (HashType::Sha2_256, &ECDH_P256, 32, 65, Some(0xff)),
             HpkeKemType::DhKemP384 => (HashType::Sha2_384, &ECDH_P384, 48, 97, Some(0xff)),
             HpkeKemType::DhKemP521 => (HashType::Sha2_512, &ECDH_P521, 66, 133, Some(0x01)),
-            HpkeKemType::DhKem448 => return Err(CryptoError::UnsupportedCiphersuite),
+            _ => return Err(CryptoError::UnsupportedCiphersuite),
         };
         Ok(Self {
             id,
@@ -89,6 +114,22 @@ impl DhKem {
             public_len,
             candidate_mask,
         })
+    }
+
+    fn encap(&self, pk_r: &[u8], ikm_e: &[u8]) -> Result<Encapsulated, CryptoError> {
+        let ephemeral = self.derive_key_pair(ikm_e)?;
+        let dh = self.agree(&self.private_key(&ephemeral.private)?, pk_r)?;
+        let shared_secret = self.extract_and_expand(&dh, &[&ephemeral.public, pk_r])?;
+        Ok(Encapsulated {
+            shared_secret,
+            enc: ephemeral.public,
+        })
+    }
+
+    fn decap(&self, enc: &[u8], sk_r: &[u8]) -> Result<Zeroizing<Vec<u8>>, CryptoError> {
+        let sk_r = self.private_key(sk_r)?;
+        let dh = self.agree(&sk_r, enc)?;
+        self.extract_and_expand(&dh, &[enc, &self.public_key(&sk_r)?])
     }
 
     fn labeled(&self) -> Labeled {
@@ -120,11 +161,11 @@ impl DhKem {
         Err(CryptoError::CryptoLibraryError)
     }
 
-    fn private_key(&self, bytes: &[u8]) -> Result<PrivateKey, CryptoError> {
+    pub(super) fn private_key(&self, bytes: &[u8]) -> Result<PrivateKey, CryptoError> {
         PrivateKey::from_private_key(self.algorithm, bytes).map_err(|_| CryptoError::InvalidLength)
     }
 
-    fn public_key(&self, key: &PrivateKey) -> Result<Vec<u8>, CryptoError> {
+    pub(super) fn public_key(&self, key: &PrivateKey) -> Result<Vec<u8>, CryptoError> {
         let public = key
             .compute_public_key()
             .map_err(|_| CryptoError::CryptoLibraryError)?;
@@ -133,7 +174,11 @@ impl DhKem {
 
     /// The Diffie-Hellman value. The library refuses points off the curve and an all-zero X25519 result, as
     /// RFC 9180 §7.1.4 asks; the length and form are checked here because it would also take other encodings.
-    fn agree(&self, private: &PrivateKey, public: &[u8]) -> Result<Zeroizing<Vec<u8>>, CryptoError> {
+    pub(super) fn agree(
+        &self,
+        private: &PrivateKey,
+        public: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>, CryptoError> {
         let uncompressed = self.candidate_mask.is_none() || public.first() == Some(&4);
         if public.len() != self.public_len || !uncompressed {
             return Err(CryptoError::InvalidPublicKey);

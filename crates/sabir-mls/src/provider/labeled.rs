@@ -3,6 +3,7 @@
 use openmls_traits::types::{CryptoError, HashType, HpkeAeadType, HpkeConfig, HpkeKdfType, HpkeKemType};
 use zeroize::Zeroizing;
 
+use super::kem;
 use super::primitives::{expand, extract};
 
 /// A KDF bound to the identifiers of the KEM or of the whole HPKE suite.
@@ -14,7 +15,7 @@ pub(crate) struct Labeled {
 impl Labeled {
     /// `suite_id = concat("KEM", I2OSP(kem_id, 2))`, RFC 9180 §4.1.
     pub(crate) fn for_kem(kem: HpkeKemType, hash: HashType) -> Self {
-        let suite_id = [b"KEM".as_slice(), &(kem as u16).to_be_bytes()].concat();
+        let suite_id = [b"KEM".as_slice(), &kem::number(kem).to_be_bytes()].concat();
         Self { hash, suite_id }
     }
 
@@ -22,7 +23,7 @@ impl Labeled {
     pub(crate) fn for_suite(HpkeConfig(kem, kdf, aead): &HpkeConfig) -> Self {
         let suite_id = [
             b"HPKE".as_slice(),
-            &(*kem as u16).to_be_bytes(),
+            &kem::number(*kem).to_be_bytes(),
             &(*kdf as u16).to_be_bytes(),
             &(*aead as u16).to_be_bytes(),
         ]

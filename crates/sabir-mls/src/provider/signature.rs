@@ -94,7 +94,7 @@ pub(crate) fn verify(
         SignatureScheme::ECDSA_SECP256R1_SHA256 => (&ECDSA_P256_SHA256_ASN1, is_point(public, 65)),
         SignatureScheme::ECDSA_SECP384R1_SHA384 => (&ECDSA_P384_SHA384_ASN1, is_point(public, 97)),
         SignatureScheme::ECDSA_SECP521R1_SHA512 => (&ECDSA_P521_SHA512_ASN1, is_point(public, 133)),
-        SignatureScheme::ED448 => return Err(CryptoError::UnsupportedSignatureScheme),
+        _ => return Err(CryptoError::UnsupportedSignatureScheme),
     };
     if !well_formed {
         return Err(CryptoError::InvalidSignature);
@@ -169,7 +169,7 @@ fn ecdsa(scheme: SignatureScheme) -> Result<Option<EcdsaParameters>, CryptoError
             &ECDSA_P521_SHA512_ASN1_SIGNING,
             &SHA512,
         ))),
-        SignatureScheme::ED448 => Err(CryptoError::UnsupportedSignatureScheme),
+        _ => Err(CryptoError::UnsupportedSignatureScheme),
     }
 }
 

@@ -2,13 +2,13 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
-use sabir_mls::key_package;
+use sabir_mls::{key_package, suite};
 use sabir_store::{KeyPackageRow, PublishKeyPackages};
 use sabir_wire::client_api::{
-    KeyPackageCountResponse, PublishKeyPackagesRequest, PublishKeyPackagesResponse,
+    KeyPackageCount, KeyPackageCountResponse, PublishKeyPackagesRequest, PublishKeyPackagesResponse,
 };
 use sabir_wire::codec::{Decode, Encode};
-use sabir_wire::mls::KeyPackage;
+use sabir_wire::mls::{CipherSuite, KeyPackage};
 
 use super::Session;
 use crate::error::Error;
@@ -50,8 +50,19 @@ pub(super) async fn publish(
 
 /// `GET key-packages`
 pub(super) async fn count(State(shared): State<Arc<Shared>>, session: Session) -> Result<Response, Error> {
-    let available = available(&shared, &session)?;
-    Ok(binary(KeyPackageCountResponse { available }.to_bytes()))
+    let fresh = fresh_at(shared.ambient.now());
+    let mut counts = Vec::new();
+    for suite in suite::supported() {
+        let count = shared
+            .store
+            .count_key_packages_in(session.client.as_str(), suite, fresh)?;
+        counts.push(KeyPackageCount {
+            suite: CipherSuite(suite),
+            available: u32::try_from(count).unwrap_or(u32::MAX),
+        });
+    }
+    counts.retain(|count| count.available > 0);
+    Ok(binary(KeyPackageCountResponse { counts }.to_bytes()))
 }
 
 fn available(shared: &Shared, session: &Session) -> Result<u32, Error> {

@@ -125,6 +125,13 @@ impl Store for MemoryStore {
         })
     }
 
+    fn count_key_packages_in(&self, device: &str, suite: u16, fresh: Freshness) -> Result<u64, StoreError> {
+        fresh.check()?;
+        self.read("count_key_packages_in", |state| {
+            state.count_key_packages_in(device, suite, fresh)
+        })
+    }
+
     fn peek_key_package(
         &self,
         device: &str,

@@ -75,6 +75,16 @@ impl State {
         self.packages.values().filter(usable).count() as u64
     }
 
+    pub(super) fn count_key_packages_in(&self, device: &str, suite: u16, fresh: Freshness) -> u64 {
+        let usable = |package: &&Package| {
+            !package.gone
+                && package.device == device
+                && package.row.suite == suite
+                && is_fresh(&package.row, fresh)
+        };
+        self.packages.values().filter(usable).count() as u64
+    }
+
     pub(super) fn peek_key_package(
         &self,
         device: &str,

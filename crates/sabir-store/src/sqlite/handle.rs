@@ -156,6 +156,13 @@ impl Store for SqliteStore {
         })
     }
 
+    fn count_key_packages_in(&self, device: &str, suite: u16, fresh: Freshness) -> Result<u64, StoreError> {
+        fresh.check()?;
+        self.read("count_key_packages_in", |connection| {
+            key_package::count_in(connection, device, suite, fresh)
+        })
+    }
+
     fn peek_key_package(
         &self,
         device: &str,

@@ -45,6 +45,19 @@ pub(super) fn count(connection: &Connection, device: &str, fresh: Freshness) -> 
     Ok(find(connection, sql, params, |row| number(row, 0))?.unwrap_or(0))
 }
 
+pub(super) fn count_in(
+    connection: &Connection,
+    device: &str,
+    suite: u16,
+    fresh: Freshness,
+) -> Result<u64, Fail> {
+    let sql = "SELECT count(*) FROM key_packages
+        WHERE device = ?1 AND gone = 0 AND suite = ?2 AND not_after >= ?3 AND published_at >= ?4";
+    let (min_not_after, since) = (int(fresh.min_not_after), int(fresh.published_since));
+    let params = params![device, suite, min_not_after, since];
+    Ok(find(connection, sql, params, |row| number(row, 0))?.unwrap_or(0))
+}
+
 pub(super) fn peek(
     connection: &Connection,
     device: &str,

@@ -66,6 +66,9 @@ fn only_fresh_key_packages_are_given() {
         assert_eq!(take(backend.store(), 1, &[1], since(21)), None);
         assert_eq!(take(backend.store(), 2, &[1], until(1001)), None);
         assert_eq!(backend.store().count_key_packages(DEVICE, since(20)).unwrap(), 1);
+        let of = |suite, fresh| backend.store().count_key_packages_in(DEVICE, suite, fresh);
+        assert_eq!((of(1, since(20)).unwrap(), of(1, ANY).unwrap()), (1, 2));
+        assert_eq!((of(2, ANY).unwrap(), of(1, until(1001)).unwrap()), (0, 0));
         assert_eq!(take(backend.store(), 3, &[1], since(20)), Some(vec![2]));
         assert_eq!(take(backend.store(), 4, &[1], until(1000)), Some(vec![1]));
         let dead = KeyPackageRow {

@@ -55,6 +55,7 @@ pub(crate) struct Snapshot {
     pub(crate) queues: Vec<Vec<DeviceItem>>,
     pub(crate) some_items: Vec<Vec<DeviceItem>>,
     pub(crate) package_counts: Vec<u64>,
+    pub(crate) packages_by_suite: Vec<u64>,
     pub(crate) packages: Vec<Option<KeyPackageRow>>,
     pub(crate) routes: Vec<Option<Route>>,
     pub(crate) accounts: Vec<Account>,
@@ -104,6 +105,12 @@ pub(crate) fn take(store: &dyn Store, now: u64) -> Snapshot {
             .collect(),
         package_counts: (0..DEVICES)
             .map(|n| store.count_key_packages(&device(n), fresh).unwrap())
+            .collect(),
+        packages_by_suite: pairs(DEVICES, u8::try_from(SUITES).unwrap())
+            .map(|(d, s)| {
+                let suite = u16::from(s);
+                store.count_key_packages_in(&device(d), suite, fresh).unwrap()
+            })
             .collect(),
         packages: pairs(DEVICES, u8::try_from(SUITES).unwrap())
             .map(|(d, s)| store.peek_key_package(&device(d), u16::from(s), fresh).unwrap())

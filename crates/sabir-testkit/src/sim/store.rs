@@ -238,6 +238,7 @@ impl Store for FragileStore {
         outbox_due_after(now: u64) -> Option<u64>;
         outbox_batch(room: &str, follower: &str) -> Option<Batch>;
         count_key_packages(device: &str, fresh: Freshness) -> u64;
+        count_key_packages_in(device: &str, suite: u16, fresh: Freshness) -> u64;
         peek_key_package(device: &str, suite: u16, fresh: Freshness) -> Option<KeyPackageRow>;
         route(reference: &[u8]) -> Option<Route>;
         list_accounts() -> Vec<Account>;

@@ -1,10 +1,16 @@
 use super::MAX_PUBLISH_REQUEST;
 use crate::codec::{Decode, DecodeError, DecodeErrorKind, Encode, Reader, put_vec};
 use crate::field;
-use crate::mls::KeyPackage;
+use crate::mls::{CipherSuite, KeyPackage};
 
 /// KeyPackages in one request: a device keeps some dozen in store.
 pub const MAX_PUBLISHED_KEY_PACKAGES: usize = 100;
+
+/// Suites whose KeyPackages are counted: a dozen and a half are registered.
+pub const MAX_COUNTED_SUITES: usize = 64;
+
+/// Bytes of a [`KeyPackageCount`].
+const COUNT_LEN: usize = 6;
 
 /// A device gives its provider KeyPackages to hand out.
 ///
@@ -80,22 +86,65 @@ impl Decode for PublishKeyPackagesResponse {
     }
 }
 
-/// How many KeyPackages of a device its provider can hand out.
+/// How many KeyPackages of one cipher suite there are.
 ///
 /// ```text
 /// struct {
+///     CipherSuite suite;
 ///     uint32 available;
-/// } KeyPackageCountResponse;
+/// } KeyPackageCount;
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct KeyPackageCountResponse {
+pub struct KeyPackageCount {
+    /// The cipher suite.
+    pub suite: CipherSuite,
     /// How many.
     pub available: u32,
 }
 
+impl Encode for KeyPackageCount {
+    fn encode(&self, out: &mut Vec<u8>) {
+        self.suite.encode(out);
+        self.available.encode(out);
+    }
+}
+
+impl Decode for KeyPackageCount {
+    const NAME: &'static str = "KeyPackageCount";
+
+    fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            suite: r.read_as("suite")?,
+            available: r.u32("available")?,
+        })
+    }
+}
+
+/// How many KeyPackages of a device its provider can hand out.
+///
+/// ```text
+/// struct {
+///     KeyPackageCount counts<V>;
+/// } KeyPackageCountResponse;
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyPackageCountResponse {
+    /// For each suite of which there are any, at most [`MAX_COUNTED_SUITES`].
+    pub counts: Vec<KeyPackageCount>,
+}
+
+impl KeyPackageCountResponse {
+    /// How many there are of a suite.
+    #[must_use]
+    pub fn of(&self, suite: CipherSuite) -> u32 {
+        let of = self.counts.iter().filter(|count| count.suite == suite);
+        of.fold(0, |sum, count| sum.saturating_add(count.available))
+    }
+}
+
 impl Encode for KeyPackageCountResponse {
     fn encode(&self, out: &mut Vec<u8>) {
-        self.available.encode(out);
+        put_vec(out, &self.counts);
     }
 }
 
@@ -104,7 +153,7 @@ impl Decode for KeyPackageCountResponse {
 
     fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
         Ok(Self {
-            available: r.u32("available")?,
+            counts: r.list("counts", MAX_COUNTED_SUITES * COUNT_LEN)?,
         })
     }
 }

@@ -63,6 +63,7 @@ pub(super) async fn settings(path: &Path, args: SettingsArgs, out: &Out) -> Resu
     let change = SettingsChange {
         delivery_receipts: args.delivery_receipts.map(bool::from),
         read_receipts: args.read_receipts.map(bool::from),
+        post_quantum: args.post_quantum.map(bool::from),
     };
     let settings: Settings = Asks::open(path).await?.ask(SETTINGS_SET, &change).await?;
     if out.json {
@@ -73,7 +74,8 @@ pub(super) async fn settings(path: &Path, args: SettingsArgs, out: &Out) -> Resu
         "delivery-receipts  {}",
         word(settings.delivery_receipts)
     ))?;
-    Ok(out.line(&format!("read-receipts      {}", word(settings.read_receipts)))?)
+    out.line(&format!("read-receipts      {}", word(settings.read_receipts)))?;
+    Ok(out.line(&format!("post-quantum       {}", word(settings.post_quantum)))?)
 }
 
 /// Asks once, since twice would be another thing, and waits until the room's order has it.

@@ -81,6 +81,9 @@ pub(super) enum RoomCommand {
         /// How it begins: private, public or announcement (see: sabir room template)
         #[arg(long, value_name = "TEMPLATE", default_value = "private")]
         template: String,
+        /// Whether quantum computers shall not open it either (see: sabir settings)
+        #[arg(long, value_name = "on|off")]
+        post_quantum: Option<Switch>,
         /// Whom to add: bob@b.example
         #[arg(value_name = "ADDRESS")]
         people: Vec<String>,
@@ -513,6 +516,9 @@ pub(super) struct SettingsArgs {
     /// Tell senders that you have read their messages
     #[arg(long, value_name = "on|off")]
     pub(super) read_receipts: Option<Switch>,
+    /// Make new conversations so that quantum computers do not open them either
+    #[arg(long, value_name = "on|off")]
+    pub(super) post_quantum: Option<Switch>,
 }
 
 /// On or off.

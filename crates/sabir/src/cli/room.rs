@@ -34,6 +34,7 @@ pub(super) async fn run(path: &Path, command: RoomCommand, out: &Out) -> Result<
         RoomCommand::Create {
             name,
             template,
+            post_quantum,
             people,
             wait,
         } => {
@@ -41,6 +42,7 @@ pub(super) async fn run(path: &Path, command: RoomCommand, out: &Out) -> Result<
             let params = RoomCreate {
                 name,
                 template: known(template)?,
+                post_quantum: post_quantum.map(bool::from),
                 people,
             };
             create(path, params, &wait, out).await
@@ -291,6 +293,9 @@ pub(super) fn describe(details: &RoomDetails) -> Vec<String> {
         format!("  {}", terminal::one_line(&room.room)),
         format!("  hub: {}", terminal::one_line(&room.hub)),
     ];
+    if details.post_quantum {
+        lines.push("  post-quantum".to_owned());
+    }
     if let Some(next) = &room.goes_on_in {
         lines.push(format!(
             "  [this conversation goes on in {}]",

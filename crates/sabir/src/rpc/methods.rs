@@ -356,6 +356,9 @@ pub(crate) struct SettingsChange {
     /// Whether senders are told that their messages were read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) read_receipts: Option<bool>,
+    /// Whether new conversations are made with the post-quantum suite.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) post_quantum: Option<bool>,
 }
 
 /// Parameters of `events.subscribe`.

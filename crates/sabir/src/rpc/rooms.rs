@@ -12,6 +12,9 @@ pub(crate) struct RoomCreate {
     /// How it begins: `private`, `public` or `announcement`.
     #[serde(default = "private")]
     pub(crate) template: String,
+    /// Whether it is made with the post-quantum suite; as the settings say without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) post_quantum: Option<bool>,
     /// Who is in it beside oneself, by address or identifier.
     pub(crate) people: Vec<String>,
 }

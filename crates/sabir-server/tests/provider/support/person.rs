@@ -2,10 +2,10 @@ use std::net::SocketAddr;
 
 use axum::http::Method;
 use data_encoding::BASE64URL_NOPAD;
-use sabir_mls::Device;
 use sabir_mls::identity::{ClientCredential, IdentityKey, Period};
 use sabir_mls::key_package::{self, NewKeyPackage};
 use sabir_mls::keys::{SigningKey, sha256};
+use sabir_mls::{Device, suite};
 use sabir_wire::client_api::{
     ClientAuthChallenge, CreateAccountRequest, CreateAccountResponse, KeyPackageCountResponse,
     PublishKeyPackagesRequest, PublishKeyPackagesResponse, RegisterDeviceCode, RegisterDeviceRequest,
@@ -13,7 +13,7 @@ use sabir_wire::client_api::{
 };
 use sabir_wire::codec::{Decode, Encode};
 use sabir_wire::device_list::{KeyHash, SignedDeviceList};
-use sabir_wire::mls::{KeyPackage, SignaturePublicKey};
+use sabir_wire::mls::{CipherSuite, KeyPackage, SignaturePublicKey};
 use sabir_wire::uri::{ClientUri, ProviderUri, UserUri};
 
 use super::connection::{Answer, Connection, Stream};
@@ -291,6 +291,6 @@ impl Online {
         self.get(path::KEY_PACKAGES)
             .await
             .read::<KeyPackageCountResponse>()
-            .available
+            .of(CipherSuite(suite::DEFAULT))
     }
 }

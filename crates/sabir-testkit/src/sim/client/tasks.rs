@@ -13,6 +13,7 @@ use sabir_wire::client_api::{
     SignInRequest, SignInResponse, path,
 };
 use sabir_wire::codec::{Decode as _, Encode as _};
+use sabir_wire::mls::CipherSuite;
 use sabir_wire::protocol::SubmitMessageResponse;
 use sabir_wire::uri::{Domain, ProviderUri, RoomUri};
 use tokio::sync::Notify;
@@ -265,8 +266,9 @@ impl Client {
         }
         let answer = self.fetch(path::KEY_PACKAGES).await?;
         let count = KeyPackageCountResponse::from_bytes(&answer).map_err(|_| Failed::Again(None))?;
-        if count.available < FEW {
-            self.publish((PACKAGES - count.available) as usize).await?;
+        let available = count.of(CipherSuite(sabir_mls::suite::DEFAULT));
+        if available < FEW {
+            self.publish((PACKAGES - available) as usize).await?;
         }
         let answer = self.fetch(path::HUB).await?;
         let hub = HubIdentity::from_bytes(&answer).map_err(|_| Failed::Again(None))?;

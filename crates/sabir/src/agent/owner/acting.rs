@@ -70,6 +70,7 @@ impl Owner {
         let after = Settings {
             delivery_receipts: change.delivery_receipts.unwrap_or(before.delivery_receipts),
             read_receipts: change.read_receipts.unwrap_or(before.read_receipts),
+            post_quantum: change.post_quantum.unwrap_or(before.post_quantum),
         };
         if after != before {
             client.set_settings(after).await.map_err(failures::client)?;

@@ -16,7 +16,15 @@ impl Owner {
             let message = format!("there is no such template; there are {}", all.join(", "));
             Failure::new(Code::RulesMalformed, message)
         })?;
-        let made = client.create_group(&params.name, template, params.people).await;
+        let RoomCreate { name, people, .. } = params;
+        let made = match params.post_quantum {
+            Some(post_quantum) => {
+                client
+                    .create_group_in(&name, template, post_quantum, people)
+                    .await
+            }
+            None => client.create_group(&name, template, people).await,
+        };
         made.map_err(failures::client)
     }
 
