@@ -111,7 +111,14 @@ impl FakeProvider {
             if device.user != target.as_str() {
                 continue;
             }
-            let status = match device.packages.pop() {
+            let wanted = |bytes: &Vec<u8>| {
+                let suite = sabir_wire::mls::KeyPackage::from_bytes(bytes)
+                    .unwrap()
+                    .cipher_suite;
+                request.acceptable_ciphersuites.contains(&suite)
+            };
+            let last = device.packages.iter().rposition(wanted);
+            let status = match last.map(|at| device.packages.remove(at)) {
                 Some(package) => ClientKeyStatus::Success(Box::new(Decode::from_bytes(&package).unwrap())),
                 None => ClientKeyStatus::KeyMaterialExhausted,
             };
