@@ -209,6 +209,7 @@ impl Hub {
             state: &self.state,
             leaves: &self.leaves,
             device_lists: &self.record.device_lists,
+            replaced: &self.record.replaced,
             departed: &self.record.waiting.departed,
             knows_all: true,
             takes_claims: false,

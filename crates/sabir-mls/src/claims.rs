@@ -5,14 +5,14 @@ use std::cell::RefCell;
 
 use sabir_wire::uri::{ClientUri, UserUri};
 
-use crate::identity::ClientCredential;
+use crate::identity::{ClientCredential, Identity};
 
 /// What a credential claims, proved or not.
 #[derive(Debug, Clone)]
 pub(crate) struct Claim {
     pub(crate) client: ClientUri,
     pub(crate) user: UserUri,
-    pub(crate) identity_key: [u8; 32],
+    pub(crate) identity: Identity,
 }
 
 /// A memory of credentials that were read, by leaf. What a credential claims follows from its bytes alone, and they are
@@ -67,6 +67,6 @@ fn claim(content: &[u8]) -> Option<Claim> {
     Some(Claim {
         client: read.claimed_client().clone(),
         user: read.claimed_user().clone(),
-        identity_key: *read.claimed_identity_key(),
+        identity: read.claimed_identity(),
     })
 }

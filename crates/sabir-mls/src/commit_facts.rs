@@ -14,7 +14,7 @@ use tls_codec::Serialize as _;
 
 use crate::app_data::AppDataOperation;
 use crate::error::MlsError;
-use crate::identity::{ClientCredential, CredentialError, Freshness, TrustAnchors, VerifiedClient};
+use crate::identity::{ClientCredential, CredentialError, Freshness, Identity, TrustAnchors, VerifiedClient};
 use crate::key_package;
 use crate::leaf;
 use crate::provider::{Provider, Touched};
@@ -373,7 +373,9 @@ fn comes_unannounced(facts: &CommitFacts, group: &PublicGroup, required: &BTreeS
 }
 
 /// A person is in a group under one identity key: a new leaf under another one is refused, whatever the provider
-/// attests, or a provider could add a reader in the person's name. The leaves that are there were verified when
+/// attests, or a provider could add a reader in the person's name. It is let pass with the recovery key's proof that it
+/// takes the place of one that is there; that nobody comes back under the old one is for those to see to who remember
+/// which is which. The leaves that are there were verified when
 /// they came in; whether their CA is still known is not asked.
 fn judge_continuity(facts: &mut CommitFacts, group: &PublicGroup, provider: &Provider) {
     let new: BTreeSet<UserUri> = facts
@@ -383,13 +385,13 @@ fn judge_continuity(facts: &mut CommitFacts, group: &PublicGroup, provider: &Pro
     if new.is_empty() {
         return;
     }
-    let mut known: BTreeMap<UserUri, BTreeSet<[u8; 32]>> = BTreeMap::new();
+    let mut known: BTreeMap<UserUri, BTreeSet<Identity>> = BTreeMap::new();
     for (index, leaf) in group.treesync().full_leaves() {
         let content = leaf.credential().serialized_content();
         provider.claims().with(index.u32(), content, |old| {
             if let Some(old) = old.filter(|old| new.contains(&old.user)) {
                 let keys = known.entry(old.user.clone()).or_default();
-                keys.insert(old.identity_key);
+                keys.insert(old.identity);
             }
         });
     }
@@ -399,8 +401,9 @@ fn judge_continuity(facts: &mut CommitFacts, group: &PublicGroup, provider: &Pro
     for leaf in path.chain(adds).chain(updates) {
         let Ok(new) = &leaf.client else { continue };
         let keys = known.entry(new.user().clone()).or_default();
-        if keys.is_empty() || keys.contains(new.identity_key()) {
-            keys.insert(*new.identity_key());
+        let same = |old: &Identity| old.key == *new.identity_key() || new.replaces(old);
+        if keys.is_empty() || keys.iter().any(same) {
+            keys.insert(new.identity());
         } else {
             leaf.client = Err(CredentialError::ContinuityBroken);
         }

@@ -41,6 +41,7 @@
 //! | `path_length` | user: not 0; provider: 0; device, server: any |
 //! | `key_usage` | issuers need keyCertSign; devices and servers digitalSignature without keyCertSign |
 //! | `recovery_commitment` | a user certificate without a 32-byte commitment |
+//! | `recovery_proof` | a proof of recovery that is not 96 bytes, not signed by the recovery key over this user, identity key and commitment, or for the same recovery key again |
 //! | `user_mismatch` | the device certificate's user is not the user certificate's |
 //! | `authority_mismatch` | client and user, CA and domain, or server and domain differ in their authority |
 //! | `unknown_provider` | no CA is pinned for the user's domain |
@@ -59,6 +60,7 @@ mod credential;
 mod error;
 mod issue;
 mod key;
+mod recovery;
 mod server;
 mod verified;
 
@@ -68,8 +70,9 @@ pub use certificate::MAX_CERTIFICATE_LEN;
 pub use credential::{ClientCredential, MAX_CREDENTIAL_LEN};
 pub use error::{CredentialError, IssueError, Role};
 pub use issue::{BACKDATE_MS, CA_LIFETIME_MS, IdentityKey, Period, ProviderCa};
+pub use recovery::prove_recovery;
 pub use server::{ServerCredential, VerifiedServer};
-pub use verified::{VerifiedClient, continues};
+pub use verified::{Identity, VerifiedClient, continues};
 
 /// Whether and at which time the validity of certificates is judged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -189,6 +189,22 @@ pub fn hpke_key_pair(rng: &mut dyn CryptoRng, suite: Ciphersuite) -> Result<Hpke
     })
 }
 
+/// The key pair of a suite's KEM that follows from a secret (`DeriveKeyPair` of RFC 9180 §4).
+///
+/// # Errors
+/// [`KeyError::Unsupported`] for a suite this provider lacks, or a secret of another length than its KEM takes.
+pub fn derive_hpke_key_pair(suite: Ciphersuite, secret: &[u8]) -> Result<HpkeKeyPair, KeyError> {
+    let kem = suite.hpke_kem_algorithm();
+    if secret.len() != kem::ikm_len(kem)? {
+        return Err(KeyError::Unsupported);
+    }
+    let pair = kem::derive_key_pair(kem, secret)?;
+    Ok(HpkeKeyPair {
+        private: pair.private,
+        public: pair.public,
+    })
+}
+
 /// `EncryptWithLabel` of RFC 9420 §5.1.3. `label` comes without the prefix.
 ///
 /// # Errors

@@ -61,6 +61,14 @@ pub fn hpke_key_pair(suite: u16, rng: &mut dyn CryptoRng) -> Result<HpkeKeyPair,
     keys::hpke_key_pair(rng, find(suite)?)
 }
 
+/// The key pair of the suite's KEM that follows from a secret of 32 bytes, always the same (RFC 9180 §4).
+///
+/// # Errors
+/// [`KeyError::Unsupported`], also where the suite's KEM takes a secret of another length.
+pub fn derive_hpke_key_pair(suite: u16, secret: &[u8; 32]) -> Result<HpkeKeyPair, KeyError> {
+    keys::derive_hpke_key_pair(find(suite)?, secret)
+}
+
 /// `EncryptWithLabel` of RFC 9420 §5.1.3: the KEM output and the ciphertext.
 ///
 /// # Errors

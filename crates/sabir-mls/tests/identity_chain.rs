@@ -15,7 +15,7 @@ use openmls_traits::types::SignatureScheme;
 use sabir_mls::identity::{
     BACKDATE_MS, CA_LIFETIME_MS, CaCertificate, ClientCredential, CredentialError, Freshness, IdentityKey,
     IssueError, IssuerCache, MAX_CAS_PER_DOMAIN, Period, ProviderCa, Role, ServerCredential, TrustAnchors,
-    continues,
+    continues, prove_recovery,
 };
 use sabir_mls::keys::SigningKey;
 
@@ -396,4 +396,70 @@ fn a_new_key_or_certificate_continues_a_client_and_nothing_else_does() {
         .issue_user(&mallory, &world.alice.public, COMMITMENT, YEAR, &mut rng)
         .unwrap();
     assert_eq!(continues(&old, &device_of(&mallory, &alice, ALICE_PHONE)), broken);
+}
+
+#[test]
+fn a_key_replaces_the_one_whose_recovery_key_says_so_and_no_other() {
+    let mut world = World::new();
+    let mut rng = rng(10);
+    let recovery = [Key::new(&mut rng), Key::new(&mut rng), Key::new(&mut rng)];
+    let commitment = |nth: usize| sabir_mls::keys::sha256(&recovery[nth].public);
+    let mut nth = |proof: Option<usize>, next: usize| {
+        let key = IdentityKey::generate(&mut rng).unwrap();
+        let public = *key.public();
+        let user_der = match proof {
+            None => world
+                .ca
+                .issue_user(&user(ALICE), &public, commitment(next), YEAR, &mut rng),
+            Some(by) => {
+                let signing = recovery[by].signing_key();
+                let proof = prove_recovery(&signing, &user(ALICE), public, commitment(next)).unwrap();
+                world
+                    .ca
+                    .issue_recovered_user(&user(ALICE), &public, commitment(next), &proof, YEAR, &mut rng)
+            }
+        }
+        .unwrap();
+        let device = Key::new(&mut world.rng).public;
+        let certificate = key.issue_device(&user_der, &client(ALICE_PHONE), &device, YEAR, &mut rng);
+        let credential = ClientCredential::new(&certificate.unwrap(), &user_der).unwrap();
+        let (length, verified) = (
+            credential.to_bytes().len(),
+            credential.verify(&world.anchors, Freshness::At(NOW), &device),
+        );
+        assert!(length < 900, "{length} bytes in every leaf");
+        verified.unwrap()
+    };
+    let (first, second, third) = (nth(None, 0), nth(Some(0), 1), nth(Some(1), 2));
+    let unproved = nth(None, 1);
+    assert!(second.replaces(&first.identity()));
+    assert!(third.replaces(&second.identity()));
+    for (new, old) in [
+        (&first, &first),
+        (&first, &second),
+        (&second, &second),
+        (&second, &third),
+        // A proof is of one step.
+        (&third, &first),
+        (&unproved, &first),
+    ] {
+        assert!(!new.replaces(&old.identity()));
+    }
+    // Whoever comes back is another: no leaf changes over from one key to the other.
+    assert_eq!(continues(&first, &second), Err(CredentialError::ContinuityBroken));
+    // A provider's own wish to certify it without the proof, or with one for somebody else.
+    let bob = user("mimi://a.example/u/bob");
+    let proof = prove_recovery(&recovery[0].signing_key(), &bob, [9; 32], commitment(1)).unwrap();
+    let refused = world.ca.issue_recovered_user(
+        &user(ALICE),
+        &[9; 32],
+        commitment(1),
+        &proof,
+        YEAR,
+        &mut world.rng,
+    );
+    assert!(matches!(
+        refused,
+        Err(IssueError::Refused(CredentialError::RecoveryProof))
+    ));
 }

@@ -7,10 +7,12 @@
 //! POST auth/challenge    -> ClientAuthChallenge
 //! POST auth/sign-in      SignInRequest            -> SignInResponse      (then: Authorization: Bearer …)
 //! POST accounts          CreateAccountRequest     -> CreateAccountResponse
+//! POST accounts/recover  RecoverAccountRequest    -> RecoverAccountResponse
 //! POST devices           RegisterDeviceRequest    -> RegisterDeviceResponse
 //! GET  devices           -> DevicesResponse
 //! POST, GET pairing/{box}/hello, …/reveal, …/letter: what two devices of one person say to each other while one is
 //!                        linked ([`crate::pairing`])
+//! POST, GET backup:      what the person's recovery code opens, opaque to the provider, at most 64 KiB
 //! POST key-packages      PublishKeyPackagesRequest-> PublishKeyPackagesResponse
 //! GET  key-packages      -> KeyPackageCountResponse
 //! GET  hub               -> HubIdentity
@@ -45,7 +47,10 @@ mod secret;
 #[cfg(test)]
 mod tests;
 
-pub use account::{CreateAccountRequest, CreateAccountResponse, MAX_INVITE_TOKEN, MAX_USER_NAME};
+pub use account::{
+    CreateAccountRequest, CreateAccountResponse, MAX_INVITE_TOKEN, MAX_USER_NAME, RecoverAccountRequest,
+    RecoverAccountResponse,
+};
 pub use asset::{
     AppendAssetResponse, AssetId, AssetStatus, AssetUrl, BeginAssetRequest, BeginAssetResponse,
     FinishAssetResponse, MAX_ASSET_PIECE, MAX_ASSET_URL,
@@ -73,6 +78,9 @@ pub const MAX_CLIENT_REQUEST: usize = 128 << 10;
 /// Bytes of a request to publish KeyPackages: 100 of 20 KiB, as post-quantum suites make them.
 pub const MAX_PUBLISH_REQUEST: usize = 2 << 20;
 
+/// Bytes of the backup that a recovery code opens: an `HPKECiphertext`.
+pub const MAX_BACKUP: usize = 64 << 10;
+
 /// Paths of the API. Those that end in a slash are followed by an identifier as one path segment.
 pub mod path {
     /// Before every path.
@@ -83,6 +91,10 @@ pub mod path {
     pub const SIGN_IN: &str = "/client/v1/auth/sign-in";
     /// POST [`super::CreateAccountRequest`].
     pub const ACCOUNTS: &str = "/client/v1/accounts";
+    /// POST [`super::RecoverAccountRequest`].
+    pub const RECOVER: &str = "/client/v1/accounts/recover";
+    /// POST or GET the person's backup, an `HPKECiphertext` of a [`crate::recovery::RoomsBackup`].
+    pub const BACKUP: &str = "/client/v1/backup";
     /// POST [`super::RegisterDeviceRequest`], GET [`super::DevicesResponse`].
     pub const DEVICES: &str = "/client/v1/devices";
     /// A box follows, 32 bytes in base64url, and one of the next three: POST or GET what lies there.

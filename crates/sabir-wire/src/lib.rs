@@ -8,6 +8,7 @@
 //! * [`content`], [`status`]: what messages say, in deterministic CBOR.
 //! * [`mls`]: the structures of MLS that MIMI embeds without lengths.
 //! * [`client_api`], [`device_list`]: our own structures, between a device and its provider and in leaves.
+//! * [`recovery`]: the proof that a person replaced their identity key.
 //! * [`pairing`]: what two devices of one person say to each other while one of them is linked.
 //! * [`components`], [`policy`]: what a room's state consists of.
 //! * [`protocol`]: what providers say to each other.
@@ -26,6 +27,7 @@ pub mod mls;
 pub mod pairing;
 pub mod policy;
 pub mod protocol;
+pub mod recovery;
 #[cfg(test)]
 mod skip;
 pub mod status;

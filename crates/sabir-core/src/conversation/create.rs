@@ -113,7 +113,7 @@ impl Conversation {
         // Who was here from the start has seen every departure.
         record.knows_all = true;
         let mut conversation = Self::new(room, group, state, record);
-        conversation.remember_members(cx)?;
+        conversation.remember_members(cx, None)?;
         let effects = conversation.finish(Effects::default());
         Ok((conversation, effects))
     }

@@ -76,6 +76,14 @@ pub enum ConversationEvent {
         /// When the hub accepted the commit.
         accepted: Millis,
     },
+    /// A person came back with their recovery code, under an identity key that the recovery key has put in the place of the
+    /// one known here. Their devices of before are nobody's any more, and go out of the group with the next commit.
+    CameBack {
+        /// Who.
+        user: UserUri,
+        /// When the hub accepted the commit that brought the first device under the new key.
+        accepted: Millis,
+    },
     /// Messages go out from now on: the room is there, this client follows it, and of a direct room the other
     /// person has a client in it.
     Ready,

@@ -1,6 +1,6 @@
 //! What an intent asks of the room as it is now.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use sabir_mls::app_data::AppDataOperation;
 use sabir_mls::group::CommitPlan;
@@ -12,9 +12,9 @@ use sabir_wire::policy::BaseRoomPolicy;
 use sabir_wire::uri::UserUri;
 
 use super::intent::{MAX_NAME, MAX_POLICIES, MAX_WITHDRAWN};
+use super::watch::Seen;
 use super::{Conversation, ConversationContext, Intent};
-use crate::hub::device_lists::Listed;
-use crate::room::policy::{self, Action, LeafClient, View};
+use crate::room::policy::{self, Action, View};
 use crate::room::{BANNED, Features, link};
 
 /// What is to be done for an intent.
@@ -37,20 +37,15 @@ pub(super) enum Goal {
 impl Conversation {
     /// Why this person may not do something in the room as it is now, if so.
     pub(super) fn may(&self, cx: ConversationContext<'_>, action: Action<'_>) -> Result<(), String> {
-        let leaves = self.leaf_clients();
-        let seen = self.seen_lists();
-        policy::may(self.view(&leaves, &seen), cx.me, action).map_err(|refusal| refusal.to_string())
+        policy::may(self.view(&self.seen()), cx.me, action).map_err(|refusal| refusal.to_string())
     }
 
-    pub(super) fn view<'a>(
-        &'a self,
-        leaves: &'a BTreeMap<u32, LeafClient>,
-        device_lists: &'a BTreeMap<UserUri, Listed>,
-    ) -> View<'a> {
+    pub(super) fn view<'a>(&'a self, seen: &'a Seen) -> View<'a> {
         View {
             state: &self.state,
-            leaves,
-            device_lists,
+            leaves: &seen.leaves,
+            device_lists: &seen.lists,
+            replaced: &seen.replaced,
             departed: &self.record.departed,
             knows_all: self.record.knows_all,
             takes_claims: true,

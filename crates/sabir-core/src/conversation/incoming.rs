@@ -209,7 +209,8 @@ impl Conversation {
         self.group.merge_own()?;
         self.outbox.epoch_passed(&mut effects.changes);
         self.read_state()?;
-        self.remember_members(cx)?;
+        let came_back = self.remember_members(cx, Some(accepted))?;
+        effects.events.extend(came_back);
         self.record.let_in.clear();
         self.forget_gone();
         if let Work::Commit { added, .. } = std::mem::take(&mut self.record.work)
@@ -268,7 +269,7 @@ impl Conversation {
         let bad_welcome = self.let_in_by(&commit.facts, accepted, deeds.committer.as_ref());
         self.group.merge(commit)?;
         self.outbox.epoch_passed(&mut effects.changes);
-        effects.events.extend(self.heed(verdict));
+        effects.events.extend(self.heed(verdict, Some(accepted)));
         effects.events.extend(bad_welcome.map(ConversationEvent::Alarm));
         self.forget_gone();
         for user in back {

@@ -76,7 +76,7 @@ impl Conversation {
         let Entered { group, state, leaves } = entered;
         let mut conversation = Self::new(room, group, state, Record::new(Phase::Open));
         let verdict = conversation.judge_group(&leaves)?;
-        let alarms = conversation.heed(verdict);
+        let alarms = conversation.heed(verdict, Some(accepted));
         let mut events = vec![ConversationEvent::Members {
             added: conversation.clients(),
             removed: Vec::new(),

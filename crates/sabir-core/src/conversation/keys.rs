@@ -189,17 +189,15 @@ impl Conversation {
 
     /// The key packages of devices that are on their person's newest list, and of the person known here.
     fn usable(&self, packages: Vec<VerifiedKeyPackage>) -> Result<Vec<VerifiedKeyPackage>, &'static str> {
-        let seen = self.seen_lists();
         let lists = packages.iter().map(|it| (&it.client, it.device_list.as_deref()));
         let beside = device_lists::newest(lists);
         let mut why = "there is no device to add";
         let mut usable = Vec::new();
         for package in packages {
             let list = package.device_list.as_deref();
-            let listed = device_lists::check(&package.client, list, &seen, &beside);
-            match (self.known_otherwise(&package.client), listed) {
-                (None, Ok(_)) => usable.push(package),
-                (Some(reason), _) | (_, Err(reason)) => why = reason,
+            match device_lists::check(&package.client, list, &self.record.people, &beside) {
+                Ok(_) => usable.push(package),
+                Err(reason) => why = reason,
             }
         }
         if usable.is_empty() { Err(why) } else { Ok(usable) }

@@ -96,22 +96,24 @@ pub(super) enum RepairStep {
     Joining { request: Vec<u8>, commit: [u8; 32] },
 }
 
-/// What a client knows a person by.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Known {
-    /// The first identity key seen, or the one a person agreed to since.
-    pub(super) identity_key: [u8; 32],
-    /// The newest device list that a leaf has carried.
-    pub(super) listed: Listed,
-}
-
 /// A leaf whose identity is not proved.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Doubt {
     /// Whose it claims to be.
     pub(super) user: Option<UserUri>,
-    /// Whether nothing is known against it but that its provider's authority could not be had.
-    pub(super) missed: bool,
+    /// What is known against it.
+    pub(super) why: Why,
+}
+
+/// What is known against a leaf.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Why {
+    /// It does not hold.
+    Defect,
+    /// Nothing but that its provider's authority could not be had.
+    Missed,
+    /// It is under an identity key that its person has replaced since. It goes out with the next commit of theirs.
+    Replaced,
 }
 
 /// A leaf that a member let in.
@@ -150,8 +152,9 @@ pub(super) struct Record {
     pub(super) refusals: u32,
     /// How many requests for key packages were made, so that no two are the same.
     pub(super) asked: u64,
-    /// Everybody who has or had a client here whose identity was proved.
-    pub(super) people: BTreeMap<UserUri, Known>,
+    /// Everybody who has or had a client here whose identity was proved: the first identity key seen, the one that the
+    /// person's recovery key put in its place, or the one somebody agreed to here; and their newest device list.
+    pub(super) people: BTreeMap<UserUri, Listed>,
     /// Leaves that came in without proof, by signature key.
     pub(super) doubted: BTreeMap<Vec<u8>, Doubt>,
     /// The leaves that came in last and have not been heard of, oldest first.
@@ -418,25 +421,19 @@ impl Decode for Repair {
     }
 }
 
-struct Person(UserUri, Known);
+struct Person(UserUri, Listed);
 
 impl Encode for Person {
     fn encode(&self, out: &mut Vec<u8>) {
         self.0.encode(out);
-        out.extend_from_slice(&self.1.identity_key);
-        self.1.listed.encode(out);
+        self.1.encode(out);
     }
 }
 
 impl Decode for Person {
     const NAME: &'static str = "KnownPerson";
     fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        let user = r.read_as("user")?;
-        let known = Known {
-            identity_key: r.array("identity_key")?,
-            listed: r.read_as("listed")?,
-        };
-        Ok(Self(user, known))
+        Ok(Self(r.read_as("user")?, r.read_as("listed")?))
     }
 }
 
@@ -446,20 +443,29 @@ impl Encode for Doubted {
     fn encode(&self, out: &mut Vec<u8>) {
         put_opaque(out, &self.0);
         put_optional(out, self.1.user.as_ref());
-        out.push(u8::from(self.1.missed));
+        out.push(match self.1.why {
+            Why::Defect => 0,
+            Why::Missed => 1,
+            Why::Replaced => 2,
+        });
     }
 }
 
 impl Decode for Doubted {
     const NAME: &'static str = "DoubtedLeaf";
     fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        Ok(Self(
+        let (key, user) = (
             r.opaque("signature_key", MAX_KEY)?.to_vec(),
-            Doubt {
-                user: r.optional("claims")?,
-                missed: r.flag("missed")?,
-            },
-        ))
+            r.optional("claims")?,
+        );
+        let at = r.offset();
+        let why = match r.u8("why")? {
+            0 => Why::Defect,
+            1 => Why::Missed,
+            2 => Why::Replaced,
+            other => return Err(r.error_at(at, "why", DecodeErrorKind::UnknownValue(other.into()))),
+        };
+        Ok(Self(key, Doubt { user, why }))
     }
 }
 

@@ -269,7 +269,7 @@ impl Conversation {
         self.record.let_in.clear();
         self.outbox.epoch_passed(&mut effects.changes);
         let verdict = self.judge_group(&leaves)?;
-        let alarms = self.heed(verdict);
+        let alarms = self.heed(verdict, Some(accepted));
         self.forget_gone();
         let told = Self::told(&old, &self.state, &Deeds::default(), accepted);
         effects.events.extend(self.members(before, accepted));

@@ -16,9 +16,19 @@ impl Conversation {
         let Ok(list) = SignedDeviceList::from_bytes(&cx.device.device_list) else {
             return Vec::new();
         };
-        let people = &self.record.people;
-        let seen = people.get(cx.me).map_or(0, |known| known.listed.version);
-        if list.user != *cx.me || seen > list.version {
+        let Ok(own) = ClientCredential::parse(&cx.device.credential) else {
+            return Vec::new();
+        };
+        if let Some(known) = self.record.people.get(cx.me) {
+            // Under another identity key than this device's the person came back without it: it decides nothing more.
+            let same = known
+                .identity
+                .is_none_or(|known| known.key == *own.claimed_identity_key());
+            if !same || known.version > list.version {
+                return Vec::new();
+            }
+        }
+        if list.user != *cx.me {
             return Vec::new();
         }
         let own = self.group.own_leaf();

@@ -5,16 +5,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sabir_mls::group::PendingProposal;
-use sabir_mls::identity::{ClientCredential, CredentialError, VerifiedClient};
+use sabir_mls::identity::{ClientCredential, CredentialError, Identity, VerifiedClient};
 use sabir_mls::{Author, CommitFacts, LeafFact, MlsError};
 use sabir_wire::codec::Decode;
 use sabir_wire::components::ParticipantListData;
 use sabir_wire::mls::ComponentId;
-use sabir_wire::uri::{Domain, UserUri};
+use sabir_wire::uri::{ClientUri, Domain, UserUri};
 
 use super::event::{Alarm, ConversationEvent};
 use super::join::judge;
-use super::record::{Doubt, Known, LetIn};
+use super::record::{Doubt, LetIn, Why};
 use super::{Conversation, ConversationContext, ConversationError, Effects};
 use crate::Millis;
 use crate::hub::device_lists::{self, Listed, Newest};
@@ -31,7 +31,7 @@ pub(super) struct Verdict {
     pub(super) alarms: Vec<Alarm>,
     /// Leaves without proof, by signature key.
     doubted: BTreeMap<Vec<u8>, Doubt>,
-    proved: Vec<(Vec<u8>, UserUri, Known)>,
+    proved: Vec<(Vec<u8>, UserUri, Listed)>,
     /// Whether something is proved to be wrong, and not only unproved.
     is_defect: bool,
 }
@@ -47,7 +47,9 @@ impl Conversation {
     /// People of whom a client is in the group whose identity is not proved.
     #[must_use]
     pub fn unverified(&self) -> Vec<UserUri> {
+        // Whose leaf is replaced is who they are.
         let doubted = self.record.doubted.values();
+        let doubted = doubted.filter(|doubt| doubt.why != Why::Replaced);
         let mut people: Vec<UserUri> = doubted.filter_map(|doubt| doubt.user.clone()).collect();
         people.sort();
         people.dedup();
@@ -58,7 +60,11 @@ impl Conversation {
     /// ([`Conversation::reconsider`]).
     #[must_use]
     pub fn missed_authorities(&self) -> BTreeSet<Domain> {
-        let missed = self.record.doubted.values().filter(|doubt| doubt.missed);
+        let missed = self
+            .record
+            .doubted
+            .values()
+            .filter(|doubt| doubt.why == Why::Missed);
         missed
             .filter_map(|doubt| Some(doubt.user.as_ref()?.authority().clone()))
             .collect()
@@ -80,10 +86,14 @@ impl Conversation {
         for (_, leaf) in self.group.judge_members(&judge(cx)) {
             let Ok(client) = leaf.verified() else { continue };
             let listed = self.state.participant(client.user()).is_some();
-            if listed && self.record.doubted.remove(&leaf.signature_key).is_some() {
-                let known = self.record.people.entry(client.user().clone());
-                let known = known.or_insert_with(|| known_by(client, Listed::default()));
-                known.identity_key = *client.identity_key();
+            let doubt = self.record.doubted.get(&leaf.signature_key);
+            // An identity key that its person has replaced is not theirs again by anybody's agreement here.
+            if listed && doubt.is_some_and(|doubt| doubt.why != Why::Replaced) {
+                self.record.doubted.remove(&leaf.signature_key);
+                let known = self.record.people.entry(client.user().clone()).or_default();
+                if known.identity != Some(client.identity()) {
+                    *known = Listed::unlisted(client.identity());
+                }
             }
         }
         // Where it is ready now, that is told.
@@ -105,7 +115,7 @@ impl Conversation {
         let beside = device_lists::newest_of(leaves.iter().map(|(_, leaf)| leaf));
         for (_, leaf) in &leaves {
             let doubt = self.record.doubted.get(&leaf.signature_key);
-            if !doubt.is_some_and(|doubt| doubt.missed) {
+            if !doubt.is_some_and(|doubt| doubt.why == Why::Missed) {
                 continue;
             }
             // One after the other: the first of a person's devices decides which identity key is theirs. As with all
@@ -113,7 +123,7 @@ impl Conversation {
             let mut verdict = Verdict::default();
             let known = (&self.state.participants, &BTreeMap::new(), &beside);
             match self.judge_leaf(leaf, known, &mut verdict) {
-                Ok(()) => effects.events.extend(self.heed(verdict)),
+                Ok(()) => effects.events.extend(self.heed(verdict, None)),
                 Err(ConversationError::UnknownProvider(_)) => {}
                 Err(error) => return Err(error),
             }
@@ -126,7 +136,6 @@ impl Conversation {
     /// # Errors
     /// [`ConversationError::UnknownProvider`] where a participant's CA must be pinned first.
     pub(super) fn judge_commit(&self, facts: &CommitFacts) -> Result<Verdict, ConversationError> {
-        let seen = self.seen_lists();
         let beside = policy::newest(facts);
         let mut verdict = Verdict::default();
         let next = facts
@@ -136,13 +145,12 @@ impl Conversation {
             .and_then(|(_, list)| ParticipantListData::from_bytes(list).ok());
         let list = next.as_ref().unwrap_or(&self.state.participants);
         for leaf in facts.leaves() {
-            self.judge_leaf(leaf, (list, &seen, &beside), &mut verdict)?;
+            self.judge_leaf(leaf, (list, &self.record.people, &beside), &mut verdict)?;
         }
         if verdict.is_defect {
             return Ok(verdict);
         }
-        let leaves = self.leaf_clients();
-        let reason = match policy::check_commit(self.view(&leaves, &seen), facts) {
+        let reason = match policy::check_commit(self.view(&self.seen()), facts) {
             Ok(_) => return Ok(verdict),
             Err(Refusal::Leaf(MlsError::UnknownProvider(domain))) => {
                 return Err(ConversationError::UnknownProvider(domain));
@@ -163,19 +171,31 @@ impl Conversation {
         let proposals: Vec<PendingProposal> = waiting
             .filter(|proposal| !own.contains(&proposal.reference))
             .collect();
-        let leaves = self.leaf_clients();
-        let seen = self.seen_lists();
-        policy::check_proposals(self.view(&leaves, &seen), &proposals)
+        policy::check_proposals(self.view(&self.seen()), &proposals)
             .map(|departures| departures.departed)
             .map_err(|refusal| refusal.to_string())
     }
 
     /// Judges the members of a group this client was welcomed to.
     pub(super) fn judge_group(&self, leaves: &[LeafFact]) -> Result<Verdict, ConversationError> {
-        let beside = device_lists::newest_of(leaves);
+        let replaced = device_lists::replaced(leaves);
+        let is_replaced = |leaf: &LeafFact| match &leaf.client {
+            Ok(client) => replaced.contains(&(client.user().clone(), client.identity())),
+            Err(_) => false,
+        };
+        let beside = device_lists::newest_of(leaves.iter().filter(|leaf| !is_replaced(leaf)));
         let mut verdict = Verdict::default();
         let mut keys = BTreeMap::new();
         for leaf in leaves {
+            if is_replaced(leaf) {
+                // Its person came back since, as another leaf proves. Nothing is wrong, but nobody is who says something there.
+                let doubt = Doubt {
+                    user: leaf.claims.as_ref().map(|(_, user)| user.clone()),
+                    why: Why::Replaced,
+                };
+                verdict.doubted.insert(leaf.signature_key.clone(), doubt);
+                continue;
+            }
             // A leaf that is in the tree may be on an older list, so long as the newest names it too.
             let known = (&self.state.participants, &BTreeMap::new(), &beside);
             self.judge_leaf(leaf, known, &mut verdict)?;
@@ -188,7 +208,7 @@ impl Conversation {
                         .retain(|(proved, ..)| *proved != leaf.signature_key);
                     let doubt = Doubt {
                         user: Some(user.clone()),
-                        missed: false,
+                        why: Why::Defect,
                     };
                     verdict.doubted.insert(leaf.signature_key.clone(), doubt);
                     verdict.is_defect = true;
@@ -199,15 +219,21 @@ impl Conversation {
         Ok(verdict)
     }
 
-    /// Takes a verdict on what is merged now: remembers, stops where it must, and gives the alarms.
-    pub(super) fn heed(&mut self, verdict: Verdict) -> Vec<ConversationEvent> {
-        for (key, user, known) in verdict.proved {
+    /// Takes a verdict on what is merged now: remembers, stops where it must, and gives the alarms, and who came back by the
+    /// recovery code with what the hub `accepted` at that time.
+    pub(super) fn heed(&mut self, verdict: Verdict, accepted: Option<Millis>) -> Vec<ConversationEvent> {
+        let mut events = Vec::new();
+        for (key, user, listed) in verdict.proved {
             self.record.doubted.remove(&key);
-            let entry = self.record.people.entry(user).or_insert_with(|| known.clone());
-            entry.listed.raise(&known.listed);
+            let known = self.record.people.entry(user.clone()).or_default();
+            let came_back = known.identity.is_some() && known.identity != listed.identity;
+            known.raise(&listed);
+            if came_back {
+                self.doubt_replaced(&user, listed.identity);
+                events.extend(accepted.map(|accepted| ConversationEvent::CameBack { user, accepted }));
+            }
         }
         self.record.doubted.extend(verdict.doubted);
-        let mut events = Vec::new();
         for alarm in verdict.alarms {
             if let Alarm::Unverified { reason } | Alarm::Forbidden { reason } = &alarm {
                 self.record.stop(reason);
@@ -217,8 +243,30 @@ impl Conversation {
         events
     }
 
+    /// Leaves of a person under another identity key than this one are theirs no more.
+    fn doubt_replaced(&mut self, user: &UserUri, identity: Option<Identity>) {
+        let old = self.group.members().filter(|member| {
+            ClientCredential::parse(&member.credential).is_ok_and(|credential| {
+                credential.claimed_user() == user
+                    && identity.is_some_and(|identity| identity.key != *credential.claimed_identity_key())
+            })
+        });
+        let doubt = Doubt {
+            user: Some(user.clone()),
+            why: Why::Replaced,
+        };
+        let old: Vec<Vec<u8>> = old.map(|member| member.signature_key).collect();
+        self.record
+            .doubted
+            .extend(old.into_iter().map(|key| (key, doubt.clone())));
+    }
+
     /// Remembers who is in the group, after a commit of this client that added them.
-    pub(super) fn remember_members(&mut self, cx: ConversationContext<'_>) -> Result<(), ConversationError> {
+    pub(super) fn remember_members(
+        &mut self,
+        cx: ConversationContext<'_>,
+        accepted: Option<Millis>,
+    ) -> Result<Vec<ConversationEvent>, ConversationError> {
         let leaves: Vec<LeafFact> = self
             .group
             .judge_members(&judge(cx))
@@ -229,8 +277,7 @@ impl Conversation {
         // These were judged when they came in, or when this client chose to add them.
         verdict.alarms.clear();
         verdict.doubted.clear();
-        self.heed(verdict);
-        Ok(())
+        Ok(self.heed(verdict, accepted))
     }
 
     /// Forgets doubts about leaves that are gone.
@@ -293,19 +340,28 @@ impl Conversation {
                 .is_some_and(|member| !self.record.doubted.contains_key(&member.signature_key))
     }
 
-    /// The highest versions of device lists seen.
-    pub(super) fn seen_lists(&self) -> BTreeMap<UserUri, Listed> {
-        let people = self.record.people.iter();
-        people
-            .map(|(user, known)| (user.clone(), known.listed.clone()))
-            .collect()
-    }
-
-    /// Why a client is not who it must be, as far as this client knows its person.
-    pub(super) fn known_otherwise(&self, client: &VerifiedClient) -> Option<&'static str> {
-        let known = self.record.people.get(client.user())?;
-        (known.identity_key != *client.identity_key())
-            .then_some("a person's identity key is another than before")
+    /// What the policy's view of the group is made of.
+    pub(super) fn seen(&self) -> Seen {
+        let leaves = self.leaf_clients();
+        let mut replaced = BTreeSet::new();
+        if self
+            .record
+            .doubted
+            .values()
+            .any(|doubt| doubt.why == Why::Replaced)
+        {
+            let doubts = |key: &[u8]| self.record.doubted.get(key);
+            let old = self.group.members().filter(|member| {
+                doubts(&member.signature_key).is_some_and(|doubt| doubt.why == Why::Replaced)
+            });
+            let old = old.filter_map(|member| leaves.get(&member.leaf));
+            replaced.extend(old.map(|leaf| leaf.client.clone()));
+        }
+        Seen {
+            leaves,
+            lists: self.record.people.clone(),
+            replaced,
+        }
     }
 
     fn judge_leaf(
@@ -317,10 +373,9 @@ impl Conversation {
         let user = leaf.claims.as_ref().map(|(_, user)| user.clone());
         let refusal = match self.leaf_version(leaf, known) {
             Ok((client, listed)) => {
-                let known = known_by(client, listed);
                 verdict
                     .proved
-                    .push((leaf.signature_key.clone(), client.user().clone(), known));
+                    .push((leaf.signature_key.clone(), client.user().clone(), listed));
                 return Ok(());
             }
             Err(Refusal::Leaf(MlsError::UnknownProvider(domain))) => {
@@ -328,16 +383,15 @@ impl Conversation {
             }
             Err(refusal) => refusal,
         };
-        let doubt = Doubt {
-            missed: matches!(
-                refusal,
-                Refusal::Leaf(MlsError::Credential(CredentialError::NoAuthority))
-            ),
-            user,
-        };
-        verdict.is_defect |= !doubt.missed;
+        let missed = matches!(
+            refusal,
+            Refusal::Leaf(MlsError::Credential(CredentialError::NoAuthority))
+        );
+        let why = if missed { Why::Missed } else { Why::Defect };
+        let doubt = Doubt { user, why };
+        verdict.is_defect |= !missed;
         // What was told once, and is as it was, stops nobody again.
-        let is_told = doubt.missed && self.record.doubted.get(&leaf.signature_key) == Some(&doubt);
+        let is_told = missed && self.record.doubted.get(&leaf.signature_key) == Some(&doubt);
         if !is_told {
             let reason = match &doubt.user {
                 Some(user) => format!("{}: {refusal}", user.to_address()),
@@ -365,7 +419,9 @@ impl Conversation {
             ));
         }
         let client = leaf.verified()?;
-        if let Some(reason) = self.known_otherwise(client) {
+        // Whatever the list: of a tree's leaves the versions seen are not asked for, but whose they are is.
+        let known = self.record.people.get(client.user());
+        if let Some(reason) = known.and_then(|known| known.refuses_identity(client)) {
             return Err(Refusal::Denied(reason));
         }
         let list = leaf.device_list.as_deref();
@@ -387,9 +443,12 @@ impl Conversation {
     }
 }
 
-fn known_by(client: &VerifiedClient, listed: Listed) -> Known {
-    Known {
-        identity_key: *client.identity_key(),
-        listed,
-    }
+/// What this client knows of the group and its people.
+#[derive(Debug)]
+pub(super) struct Seen {
+    pub(super) leaves: BTreeMap<u32, LeafClient>,
+    /// The newest device lists, and whose signature they take.
+    pub(super) lists: BTreeMap<UserUri, Listed>,
+    /// Clients whose identity key was replaced.
+    pub(super) replaced: BTreeSet<ClientUri>,
 }

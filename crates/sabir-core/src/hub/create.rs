@@ -138,7 +138,7 @@ fn try_create(
         client,
         leaf.device_list.as_deref(),
         &record.device_lists,
-        &device_lists::Newest::new(),
+        &device_lists::Newest::default(),
     )
     .map_err(invalid)?;
     record.device_lists.insert(client.user().clone(), listed);

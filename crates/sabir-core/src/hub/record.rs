@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sabir_mls::rows::{RowChanges, Rows};
 use sabir_wire::codec::{Decode, DecodeError, Encode, Reader, put_opaque, put_vec};
-use sabir_wire::uri::UserUri;
+use sabir_wire::uri::{ClientUri, UserUri};
 
 use super::device_lists::Listed;
 use crate::Millis;
@@ -13,7 +13,7 @@ const ROW: &str = "hub";
 /// The time alone, written with every message; the record itself is only with commits.
 const TIME: &str = "hub-time";
 
-/// The newest device lists alone, written when one is newer: a large room has many people.
+/// The newest device lists and who was replaced, written when one is newer: a large room has many people.
 const LISTS: &str = "hub-lists";
 
 /// How often links were used, written when one was.
@@ -31,6 +31,8 @@ pub(super) struct Record {
     pub(super) last_accepted: Millis,
     /// The newest of each person's device lists that a leaf of theirs has carried.
     pub(super) device_lists: BTreeMap<UserUri, Listed>,
+    /// Clients in the group whose identity key was replaced by their person.
+    pub(super) replaced: BTreeSet<ClientUri>,
     /// The encoded GroupInfo of the current epoch, without tree.
     pub(super) group_info: Vec<u8>,
     /// What waits for a commit.
@@ -80,7 +82,9 @@ impl Record {
         if let Some(bytes) = engine_row(rows, LISTS) {
             let mut reader = Reader::new(bytes);
             let seen: Vec<Seen> = reader.list("device_lists", MAX_USERS)?;
+            let replaced: Vec<ClientUri> = reader.list("replaced", MAX_USERS)?;
             reader.finish("HubLists")?;
+            record.replaced = replaced.into_iter().collect();
             record.device_lists = seen.into_iter().map(|seen| (seen.user, seen.listed)).collect();
         }
         if let Some(bytes) = engine_row(rows, LINKS) {
@@ -105,7 +109,7 @@ impl Record {
         changes.put(engine_key(TIME), self.last_accepted.to_bytes());
     }
 
-    /// Writes the newest device lists alone.
+    /// Writes the newest device lists, and who was replaced, alone.
     pub(super) fn write_lists(&self, changes: &mut RowChanges) {
         let seen: Vec<Seen> = self
             .device_lists
@@ -117,6 +121,8 @@ impl Record {
             .collect();
         let mut bytes = Vec::new();
         put_vec(&mut bytes, &seen);
+        let replaced: Vec<ClientUri> = self.replaced.iter().cloned().collect();
+        put_vec(&mut bytes, &replaced);
         changes.put(engine_key(LISTS), bytes);
     }
 
@@ -200,6 +206,7 @@ impl Decode for Record {
             links: BTreeMap::new(),
             last_accepted: r.u64("last_accepted")?,
             device_lists: BTreeMap::new(),
+            replaced: BTreeSet::new(),
             group_info: r.opaque("group_info", MAX_GROUP_INFO)?.to_vec(),
         })
     }

@@ -12,6 +12,7 @@ use sabir_wire::protocol::{
 };
 use sabir_wire::uri::{ClientUri, Domain};
 
+use super::device_lists::Listed;
 use super::own::Stapled;
 use super::policy::{check_origin, speaks_for};
 use super::proposals::MAX_WAITING;
@@ -185,13 +186,7 @@ impl Hub {
             .collect();
         let mut events = vec![commit_event(accepted, bundle.message, &stapled, readers)];
         events.extend(merged.welcome);
-        let mut lists_changed = false;
-        for (user, listed) in allowed.device_lists {
-            let seen = self.record.device_lists.entry(user).or_default();
-            let before = seen.clone();
-            seen.raise(&listed);
-            lists_changed |= *seen != before;
-        }
+        let lists_changed = self.remember_lists(allowed.device_lists);
         let links_changed = self.count_links(allowed.link.as_ref());
         self.record.group_info = group_info;
         self.record.last_accepted = accepted;
@@ -212,6 +207,33 @@ impl Hub {
             events,
             reply: success(accepted),
         })
+    }
+
+    /// Remembers the lists of new leaves; says whether that is to be written. Where an identity key takes another's place,
+    /// the person's leaves of before are cut off.
+    fn remember_lists(&mut self, new: Vec<(LeafClient, Listed)>) -> bool {
+        let mut changed = false;
+        for (leaf, listed) in &new {
+            let seen = self.record.device_lists.entry(leaf.user.clone()).or_default();
+            let before = seen.clone();
+            seen.raise(listed);
+            changed |= *seen != before;
+            if before.identity.is_none() || before.identity == seen.identity {
+                continue;
+            }
+            let old = self.leaves.values().filter(|old| {
+                let came = new.iter().any(|(other, _)| other.client == old.client);
+                old.user == leaf.user && !came
+            });
+            self.record.replaced.extend(old.map(|old| old.client.clone()));
+        }
+        if !self.record.replaced.is_empty() {
+            let before = self.record.replaced.len();
+            let there: BTreeSet<&ClientUri> = self.leaves.values().map(|leaf| &leaf.client).collect();
+            self.record.replaced.retain(|client| there.contains(client));
+            changed |= self.record.replaced.len() != before;
+        }
+        changed
     }
 
     /// A provider of whom nobody is in the room learns nothing of it, not even its epoch from a commit that is too old.

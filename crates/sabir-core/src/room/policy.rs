@@ -56,6 +56,9 @@ pub(crate) struct View<'a> {
     pub(crate) state: &'a RoomState,
     pub(crate) leaves: &'a BTreeMap<u32, LeafClient>,
     pub(crate) device_lists: &'a BTreeMap<UserUri, Listed>,
+    /// Clients under an identity key that their person has replaced since. They are in the group until a commit takes them
+    /// out, and do nothing in it any more.
+    pub(crate) replaced: &'a BTreeSet<ClientUri>,
     /// People whose departure the hub accepted and who are on the list still.
     pub(crate) departed: &'a BTreeSet<UserUri>,
     /// Whether `departed` names everybody who departed. A client that came later does not know: it accepts that
@@ -69,8 +72,8 @@ pub(crate) struct View<'a> {
 /// What an allowed commit makes of the room.
 #[derive(Debug)]
 pub(crate) struct Allowed {
-    /// Device lists of the new leaves.
-    pub(crate) device_lists: Vec<(UserUri, Listed)>,
+    /// The new leaves, each with its device list.
+    pub(crate) device_lists: Vec<(LeafClient, Listed)>,
     /// The join link by which a person came in who could not have come without.
     pub(crate) link: Option<LinkTerms>,
     /// People of whom a client was added.

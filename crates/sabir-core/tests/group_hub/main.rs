@@ -18,6 +18,7 @@ mod features;
 mod group_support;
 mod limits;
 mod links;
+mod recovery;
 mod requests;
 #[path = "../../../sabir-mls/tests/world/rogue.rs"]
 mod rogue;

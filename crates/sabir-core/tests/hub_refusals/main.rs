@@ -12,6 +12,7 @@
 
 mod clients;
 mod proposals;
+mod recovery;
 mod requests;
 #[path = "../../../sabir-mls/tests/world/resign.rs"]
 mod resign;
@@ -101,6 +102,11 @@ fn a_newer_list_that_was_accepted_makes_the_older_old() {
     let mut rng = room.world.seed();
     room.hub = sabir_core::hub::Hub::load(room::room_uri(), &room.rows, &mut rng).unwrap();
     assert!(room.hash() == before);
+}
+
+#[test]
+fn another_identity_key_needs_the_recovery_key() {
+    run(14, recovery::RECOVERY);
 }
 
 #[test]

@@ -220,6 +220,20 @@ impl Town {
         self.client(name, called, called, device);
     }
 
+    /// A person comes back with a recovery key on a new client; of their others nothing is asked.
+    pub fn recover(&mut self, name: &str, called: &str, recovery: &SigningKey, nth: u8) {
+        let user = world::user_of(&self.people[name]);
+        let ca = &self.cas[user.authority()];
+        let person = world::recovered(ca, name, recovery, nth, &mut self.rng, self.now);
+        let device = world::device(&person, called, &mut self.rng, self.now);
+        for client in self.clients.values_mut().filter(|client| client.person == name) {
+            // Their provider gives them out no more.
+            client.published.clear();
+        }
+        self.people.insert(name.to_owned(), person);
+        self.client(name, called, called, device);
+    }
+
     fn client(&mut self, person: &str, called: &str, uri: &str, device: Device) {
         let me = world::user_of(&self.people[person]);
         let uri = ClientUri::new(me.authority(), uri).unwrap();

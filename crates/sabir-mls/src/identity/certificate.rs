@@ -5,6 +5,8 @@
 //! passes, and its hash names it.
 
 use openmls_traits::types::SignatureScheme;
+use sabir_wire::codec::Decode;
+use sabir_wire::recovery::RecoveryProof;
 use x509_parser::certificate::{X509Certificate, X509CertificateParser};
 use x509_parser::extensions::{
     BasicConstraints, GeneralName, KeyUsage, SubjectAlternativeName, X509Extension,
@@ -25,8 +27,16 @@ pub const MAX_CERTIFICATE_LEN: usize = 1024;
 /// OCTET STRING of 32 bytes. Arc 2.25 needs no registry (ITU-T X.667); the number under it was drawn at random.
 pub(super) const RECOVERY_COMMITMENT: &[u64] = &[2, 25, 4_310_528_659_715_697_441, 1];
 
+/// `2.25.4310528659715697441.2`, the extension that carries the [`RecoveryProof`] of a user certificate whose identity key
+/// replaced another: an OCTET STRING of 96 bytes. Not critical, as the commitment: whoever remembers no other key of the
+/// person needs none.
+pub(super) const RECOVERY_PROOF: &[u64] = &[2, 25, 4_310_528_659_715_697_441, 2];
+
 /// The content octets of [`RECOVERY_COMMITMENT`].
 const RECOVERY_COMMITMENT_DER: &[u8] = &[0x69, 0xbb, 0xe9, 0x84, 0xdf, 0xa5, 0xa3, 0xfa, 0xd6, 0x21, 0x01];
+
+/// The content octets of [`RECOVERY_PROOF`].
+const RECOVERY_PROOF_DER: &[u8] = &[0x69, 0xbb, 0xe9, 0x84, 0xdf, 0xa5, 0xa3, 0xfa, 0xd6, 0x21, 0x02];
 
 const SUBJECT_ALTERNATIVE_NAME: &[u8] = &[0x55, 0x1d, 0x11];
 const KEY_USAGE: &[u8] = &[0x55, 0x1d, 0x0f];
@@ -69,6 +79,7 @@ pub(super) struct Certificate {
     pub(super) constraints: Option<BasicConstraints>,
     pub(super) usage: Option<Usage>,
     pub(super) recovery_commitment: Option<[u8; 32]>,
+    pub(super) recovery_proof: Option<RecoveryProof>,
 }
 
 impl Certificate {
@@ -109,6 +120,7 @@ impl Certificate {
             constraints: None,
             usage: None,
             recovery_commitment: None,
+            recovery_proof: None,
         };
         let mut seen: Vec<&[u8]> = Vec::new();
         for extension in x509.extensions() {
@@ -242,6 +254,11 @@ impl Certificate {
             RECOVERY_COMMITMENT_DER => {
                 let digest = value.strip_prefix(&[0x04, 0x20]).and_then(|d| d.try_into().ok());
                 self.recovery_commitment = Some(digest.ok_or(CredentialError::RecoveryCommitment)?);
+            }
+            RECOVERY_PROOF_DER => {
+                let proof = value.strip_prefix(&[0x04, 0x60]);
+                let proof = proof.and_then(|proof| RecoveryProof::from_bytes(proof).ok());
+                self.recovery_proof = Some(proof.ok_or(CredentialError::RecoveryProof)?);
             }
             _ if extension.critical => return Err(CredentialError::UnknownCriticalExtension(role)),
             _ => {}

@@ -13,7 +13,7 @@ use super::anchors::{CaCertificate, TrustAnchors};
 use super::cache::IssuerCache;
 use super::certificate::{Certificate, MAX_CERTIFICATE_LEN};
 use super::error::{CredentialError, Role};
-use super::{Freshness, VerifiedClient};
+use super::{Freshness, Identity, VerifiedClient, recovery};
 
 /// The longest credential accepted, in bytes: two certificates and their headers.
 pub const MAX_CREDENTIAL_LEN: usize = 2 * (MAX_CERTIFICATE_LEN + 2);
@@ -47,6 +47,16 @@ impl UserCertificate {
             return Err(CredentialError::AuthorityMismatch(Role::User));
         }
         self.certificate.check_issued_by(ca.certificate())
+    }
+
+    /// Whether the proof that the key replaces another holds, where there is one; gives the commitment of the key that was
+    /// replaced.
+    pub(super) fn check_recovery(&self) -> Result<Option<[u8; 32]>, CredentialError> {
+        let Some(proof) = &self.certificate.recovery_proof else {
+            return Ok(None);
+        };
+        let replaced = recovery::check(proof, &self.user, self.identity_key(), self.recovery_commitment)?;
+        Ok(Some(replaced))
     }
 
     pub(super) fn user(&self) -> &UserUri {
@@ -162,6 +172,15 @@ impl ClientCredential {
         self.user.identity_key()
     }
 
+    /// The person's identity as it claims: theirs, where the credential was verified before.
+    #[must_use]
+    pub fn claimed_identity(&self) -> Identity {
+        Identity {
+            key: *self.user.identity_key(),
+            commitment: self.user.recovery_commitment,
+        }
+    }
+
     /// The device key it claims to certify.
     #[must_use]
     pub fn claimed_device_key(&self) -> &[u8; 32] {
@@ -177,7 +196,7 @@ impl ClientCredential {
     /// Verifies the chain for a leaf with the signature key `leaf_signature_key`.
     ///
     /// # Errors
-    /// [`CredentialError`], in the order: leaf key, names, provider, signatures, times.
+    /// [`CredentialError`], in the order: leaf key, names, provider, signatures, times, proof of recovery.
     pub fn verify(
         &self,
         anchors: &TrustAnchors,
@@ -218,6 +237,7 @@ impl ClientCredential {
         for certificate in chain {
             certificate.check_fresh(freshness)?;
         }
+        let replaces = user.check_recovery()?;
         Ok(VerifiedClient {
             client: device.client.clone(),
             user: user.user.clone(),
@@ -225,6 +245,7 @@ impl ClientCredential {
             device_key: device.certificate.key,
             user_certificate_hash: user.certificate.hash(),
             recovery_commitment: user.recovery_commitment,
+            replaces,
             not_before: chain.iter().map(|c| c.not_before).max().unwrap_or(u64::MAX),
             not_after: chain.iter().map(|c| c.not_after).min().unwrap_or(0),
         })

@@ -95,6 +95,9 @@ pub enum CredentialError {
     /// The commitment to the recovery key is absent from a user certificate or not 32 bytes.
     #[error("user certificate lacks its recovery commitment")]
     RecoveryCommitment,
+    /// The proof by which a user certificate's key replaces another does not hold.
+    #[error("user certificate's proof of recovery does not hold")]
+    RecoveryProof,
     /// The device certificate names another user than the user certificate.
     #[error("device certificate names another user than its issuer")]
     UserMismatch,
@@ -160,6 +163,7 @@ impl CredentialError {
             Self::PathLength(_) => "path_length",
             Self::KeyUsage(_) => "key_usage",
             Self::RecoveryCommitment => "recovery_commitment",
+            Self::RecoveryProof => "recovery_proof",
             Self::UserMismatch => "user_mismatch",
             Self::AuthorityMismatch(_) => "authority_mismatch",
             Self::UnknownProvider => "unknown_provider",
@@ -200,7 +204,7 @@ impl CredentialError {
             | Self::BadSignature(r)
             | Self::NotYetValid(r)
             | Self::Expired(r) => Some(*r),
-            Self::RecoveryCommitment => Some(Role::User),
+            Self::RecoveryCommitment | Self::RecoveryProof => Some(Role::User),
             Self::UserMismatch => Some(Role::Device),
             Self::RotationKeyMismatch => Some(Role::Rotation),
             Self::Encoding(_)

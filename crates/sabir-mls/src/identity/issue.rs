@@ -14,10 +14,12 @@ use rcgen::{
     CertificateParams, CustomExtension, DistinguishedName, DnType, DnValue, Issuer, KeyUsagePurpose,
     PublicKeyData, SanType, SerialNumber,
 };
+use sabir_wire::codec::Encode;
+use sabir_wire::recovery::RecoveryProof;
 use sabir_wire::uri::{ClientUri, Domain, ProviderUri, UserUri};
 
 use super::anchors::CaCertificate;
-use super::certificate::RECOVERY_COMMITMENT;
+use super::certificate::{RECOVERY_COMMITMENT, RECOVERY_PROOF};
 use super::credential::{DeviceCertificate, UserCertificate};
 use super::error::{CredentialError, IssueError, Role};
 use super::key::{CertificateKey, SubjectKey};
@@ -128,6 +130,35 @@ impl ProviderCa {
         period: Period,
         rng: &mut dyn CryptoRng,
     ) -> Result<Vec<u8>, IssueError> {
+        self.issue_person(user, identity_key, recovery_commitment, None, period, rng)
+    }
+
+    /// As [`Self::issue_user`], for an identity key that takes the place of another, with the proof that the person wants
+    /// that. Whether it is the key that this person had is not checked here.
+    ///
+    /// # Errors
+    /// As [`Self::issue_user`]; [`IssueError::Refused`] where the proof does not hold.
+    pub fn issue_recovered_user(
+        &self,
+        user: &UserUri,
+        identity_key: &[u8],
+        recovery_commitment: [u8; 32],
+        proof: &RecoveryProof,
+        period: Period,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<Vec<u8>, IssueError> {
+        self.issue_person(user, identity_key, recovery_commitment, Some(proof), period, rng)
+    }
+
+    fn issue_person(
+        &self,
+        user: &UserUri,
+        identity_key: &[u8],
+        recovery_commitment: [u8; 32],
+        proof: Option<&RecoveryProof>,
+        period: Period,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<Vec<u8>, IssueError> {
         if user.authority() != self.domain() {
             return Err(CredentialError::AuthorityMismatch(Role::User).into());
         }
@@ -140,8 +171,15 @@ impl ProviderCa {
             issuer_constraint(0),
             CustomExtension::from_oid_content(RECOVERY_COMMITMENT, commitment),
         ];
+        if let Some(proof) = proof {
+            let content = [&[0x04, 0x60], proof.to_bytes().as_slice()].concat();
+            let extension = CustomExtension::from_oid_content(RECOVERY_PROOF, content);
+            params.custom_extensions.push(extension);
+        }
         let der = self.sign(&params, identity_key)?;
-        UserCertificate::parse(&der)?.check_issued_by(&self.certificate)?;
+        let issued = UserCertificate::parse(&der)?;
+        issued.check_issued_by(&self.certificate)?;
+        issued.check_recovery()?;
         Ok(der)
     }
 

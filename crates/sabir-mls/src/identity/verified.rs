@@ -14,6 +14,7 @@ pub struct VerifiedClient {
     pub(super) device_key: [u8; 32],
     pub(super) user_certificate_hash: [u8; 32],
     pub(super) recovery_commitment: [u8; 32],
+    pub(super) replaces: Option<[u8; 32]>,
     pub(super) not_before: u64,
     pub(super) not_after: u64,
 }
@@ -61,6 +62,21 @@ impl VerifiedClient {
         &self.recovery_commitment
     }
 
+    /// What others remember the person by.
+    #[must_use]
+    pub fn identity(&self) -> Identity {
+        Identity {
+            key: self.identity_key,
+            commitment: self.recovery_commitment,
+        }
+    }
+
+    /// Whether the person put this identity key in the place of that one, with the recovery key that it committed to.
+    #[must_use]
+    pub fn replaces(&self, old: &Identity) -> bool {
+        self.replaces == Some(old.commitment) && self.identity_key != old.key
+    }
+
     /// The first millisecond since the Unix epoch at which the whole chain, CA included, is valid.
     #[must_use]
     pub fn not_before(&self) -> u64 {
@@ -79,6 +95,15 @@ impl VerifiedClient {
     pub fn is_fresh_at(&self, now: u64) -> bool {
         (self.not_before..=self.not_after).contains(&now)
     }
+}
+
+/// What a person is remembered by: their identity key, and which recovery key alone may replace it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Identity {
+    /// The Ed25519 identity key.
+    pub key: [u8; 32],
+    /// SHA-256 of the recovery key.
+    pub commitment: [u8; 32],
 }
 
 /// Checks that a leaf's new credential continues its old identity: the same client of the same user, under the

@@ -206,6 +206,132 @@ pub(crate) const TIME: &[Case] = &[
     ),
 ];
 
+/// A proof of recovery over all that it must be over, and by the key it shows.
+pub(crate) const RECOVERY: &[Case] = &[
+    (
+        "signed by another key than it shows",
+        |w| {
+            let other = Key::new(&mut w.rng);
+            forged(w, |proof, tbs| {
+                proof.signature = label_signed(&other, tbs);
+            })
+        },
+        "recovery_proof",
+        Some(Role::User),
+    ),
+    (
+        "of another person",
+        |w| {
+            forged_over(w, |tbs| {
+                tbs.user = user_uri("mimi://a.example/u/mallory");
+            })
+        },
+        "recovery_proof",
+        Some(Role::User),
+    ),
+    (
+        "for another identity key",
+        |w| forged_over(w, |tbs| tbs.identity_key = [9; 32]),
+        "recovery_proof",
+        Some(Role::User),
+    ),
+    (
+        "for another recovery key to come",
+        |w| forged_over(w, |tbs| tbs.recovery_commitment = [9; 32]),
+        "recovery_proof",
+        Some(Role::User),
+    ),
+    (
+        "the recovery key would go on",
+        |w| {
+            let recovery = Key::new(&mut w.rng);
+            let commitment = sabir_mls::keys::sha256(&recovery.public);
+            let tbs = recovery_tbs(w, &recovery, commitment);
+            let proof = RecoveryProof {
+                recovery_key: recovery.public,
+                signature: label_signed(&recovery, &tbs),
+            };
+            judge_recovered(w, &proof.to_bytes(), commitment)
+        },
+        "recovery_proof",
+        Some(Role::User),
+    ),
+    (
+        "cut short",
+        |w| judge_recovered(w, &[7; 95], COMMITMENT),
+        "recovery_proof",
+        Some(Role::User),
+    ),
+    (
+        "with something behind it",
+        |w| judge_recovered(w, &[7; 97], COMMITMENT),
+        "recovery_proof",
+        Some(Role::User),
+    ),
+];
+
+fn recovery_tbs(w: &World, recovery: &Key, recovery_commitment: [u8; 32]) -> RecoveryTbs {
+    RecoveryTbs {
+        user: user_uri(ALICE),
+        recovery_key: recovery.public,
+        identity_key: w.alice.public,
+        recovery_commitment,
+    }
+}
+
+fn label_signed(key: &Key, tbs: &RecoveryTbs) -> [u8; 64] {
+    let signature = key
+        .signing_key()
+        .sign_with_label(RecoveryProof::SIGNATURE_LABEL, &tbs.to_bytes());
+    signature.unwrap().try_into().unwrap()
+}
+
+fn forged_over(w: &mut World, change: fn(&mut RecoveryTbs)) -> Result<(), CredentialError> {
+    let recovery = Key::new(&mut w.rng);
+    let mut tbs = recovery_tbs(w, &recovery, COMMITMENT);
+    change(&mut tbs);
+    let proof = RecoveryProof {
+        recovery_key: recovery.public,
+        signature: label_signed(&recovery, &tbs),
+    };
+    judge_recovered(w, &proof.to_bytes(), COMMITMENT)
+}
+
+fn forged(
+    w: &mut World,
+    change: impl FnOnce(&mut RecoveryProof, &RecoveryTbs),
+) -> Result<(), CredentialError> {
+    let recovery = Key::new(&mut w.rng);
+    let tbs = recovery_tbs(w, &recovery, COMMITMENT);
+    let mut proof = RecoveryProof {
+        recovery_key: recovery.public,
+        signature: label_signed(&recovery, &tbs),
+    };
+    judge_recovered(w, &proof.to_bytes(), COMMITMENT).expect("an honest proof holds");
+    change(&mut proof, &tbs);
+    judge_recovered(w, &proof.to_bytes(), COMMITMENT)
+}
+
+/// What the provider of Alice would have to have signed, with this for a proof.
+fn judge_recovered(w: &mut World, proof: &[u8], commitment: [u8; 32]) -> Result<(), CredentialError> {
+    let mut params = user_params(ALICE);
+    let extension = |arc, content: Vec<u8>| {
+        let oid = [2, 25, 4_310_528_659_715_697_441, arc];
+        rcgen::CustomExtension::from_oid_content(&oid, content)
+    };
+    let length = u8::try_from(proof.len()).unwrap();
+    params.custom_extensions.pop();
+    params
+        .custom_extensions
+        .push(extension(1, [&[0x04, 0x20], commitment.as_slice()].concat()));
+    params
+        .custom_extensions
+        .push(extension(2, [&[0x04, length], proof].concat()));
+    let user = signed(&params, &w.alice, "ca", &w.ca_key);
+    let device = signed(&device_params(ALICE_PHONE, ALICE), &w.phone, "user", &w.alice);
+    w.judge(&chain(&[&device, &user])).map(drop)
+}
+
 pub(crate) const CONTINUITY: &[Case] = &[(
     "the same name under a new identity key",
     |w| {

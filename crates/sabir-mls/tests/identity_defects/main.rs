@@ -25,6 +25,9 @@ use sabir_mls::identity::{
     ProviderCa, Role, ServerCredential, continues,
 };
 
+use sabir_wire::codec::Encode as _;
+use sabir_wire::recovery::{RecoveryProof, RecoveryTbs};
+
 type Outcome = Result<(), CredentialError>;
 /// What is wrong, how it is made, the defect's id and the certificate to blame.
 type Case = (
@@ -47,6 +50,7 @@ fn every_defect_is_refused_by_name() {
         provider::PROVIDER,
         provider::SERVER,
         chain::CONTINUITY,
+        chain::RECOVERY,
     ];
     for &(what, forge, id, role) in tables.into_iter().flatten() {
         let mut world = World::new();

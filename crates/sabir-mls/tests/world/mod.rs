@@ -15,6 +15,7 @@ use sabir_mls::app_data::ComponentRules;
 use sabir_mls::group::{Group, NewGroup};
 use sabir_mls::identity::{
     ClientCredential, Freshness, IdentityKey, Period, ProviderCa, ServerCredential, TrustAnchors,
+    prove_recovery,
 };
 use sabir_mls::keys::{SigningKey, sha256};
 use sabir_mls::{Device, Judge};
@@ -143,12 +144,48 @@ pub fn key32(key: &SigningKey) -> [u8; 32] {
     key.public().try_into().unwrap()
 }
 
+/// The recovery key of somebody's first, second … identity key: whoever knows the name has the code.
+pub fn recovery_key(name: &str, nth: u8) -> SigningKey {
+    let mut rng = ChaCha20Rng::from_seed(sha256(&[name.as_bytes(), &[nth]].concat()));
+    SigningKey::ed25519(&mut rng).unwrap()
+}
+
 pub fn person(ca: &ProviderCa, name: &str, rng: &mut ChaCha20Rng, now: u64) -> Person {
     let identity = IdentityKey::generate(rng).unwrap();
     let user = UserUri::new(ca.domain(), name).unwrap();
+    let commitment = sha256(recovery_key(name, 0).public());
     let user_certificate = ca
-        .issue_user(&user, identity.public(), [7; 32], period(now), rng)
+        .issue_user(&user, identity.public(), commitment, period(now), rng)
         .unwrap();
+    first_device(identity, user_certificate, name, rng, now)
+}
+
+/// Somebody who came back with `recovery`, and has the `nth` recovery key from now on.
+pub fn recovered(
+    ca: &ProviderCa,
+    name: &str,
+    recovery: &SigningKey,
+    nth: u8,
+    rng: &mut ChaCha20Rng,
+    now: u64,
+) -> Person {
+    let identity = IdentityKey::generate(rng).unwrap();
+    let user = UserUri::new(ca.domain(), name).unwrap();
+    let commitment = sha256(recovery_key(name, nth).public());
+    let proof = prove_recovery(recovery, &user, *identity.public(), commitment).unwrap();
+    let user_certificate = ca
+        .issue_recovered_user(&user, identity.public(), commitment, &proof, period(now), rng)
+        .unwrap();
+    first_device(identity, user_certificate, name, rng, now)
+}
+
+fn first_device(
+    identity: IdentityKey,
+    user_certificate: Vec<u8>,
+    name: &str,
+    rng: &mut ChaCha20Rng,
+    now: u64,
+) -> Person {
     let mut person = Person {
         device: Device {
             credential: vec![],

@@ -3,7 +3,8 @@ use super::{MAX_CLIENT_REQUEST, SecretBytes};
 use crate::codec::{Decode, DecodeError, DecodeErrorKind, Encode, Reader, put_opaque};
 use crate::field;
 use crate::mls::{MAX_CREDENTIAL, MAX_SIGNATURE, SignaturePublicKey};
-use crate::uri::ProviderUri;
+use crate::recovery::RecoveryProof;
+use crate::uri::{ProviderUri, UserUri};
 
 /// Bytes of an invite token.
 pub const MAX_INVITE_TOKEN: usize = 255;
@@ -180,6 +181,146 @@ impl Decode for CreateAccountResponse {
             4 => Self::NameTaken,
             5 => Self::NameInvalid,
             6 => Self::BadSignature,
+            other => return Err(r.error_at(at, "code", DecodeErrorKind::UnknownValue(other.into()))),
+        })
+    }
+}
+
+/// A person comes back with their recovery code: another identity key takes the place of theirs.
+///
+/// ```text
+/// struct {
+///     IdentifierUri provider;
+///     IdentifierUri user;
+///     opaque identity_key[32];
+///     opaque recovery_commitment[32];
+///     RecoveryProof proof;
+/// } RecoverAccountTBS;
+///
+/// struct {
+///     IdentifierUri user;
+///     opaque identity_key[32];
+///     opaque recovery_commitment[32];
+///     RecoveryProof proof;
+///     /* SignWithLabel(identity_key, "SabirRecoverAccountTBS", RecoverAccountTBS) */
+///     opaque signature<V>;
+/// } RecoverAccountRequest;
+/// ```
+///
+/// Sent again it changes nothing: the account has this identity key then, and commits to another recovery key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecoverAccountRequest {
+    /// Who.
+    pub user: UserUri,
+    /// The new Ed25519 identity key.
+    pub identity_key: [u8; 32],
+    /// SHA-256 of the next recovery key's public part.
+    pub recovery_commitment: [u8; 32],
+    /// By the recovery key that the old user certificate commits to; it becomes part of the new one.
+    pub proof: RecoveryProof,
+    /// Over [`RecoverAccountRequest::tbs`], by `identity_key`.
+    pub signature: Vec<u8>,
+}
+
+impl RecoverAccountRequest {
+    /// The label of `SignWithLabel`.
+    pub const SIGNATURE_LABEL: &'static str = "SabirRecoverAccountTBS";
+
+    /// `RecoverAccountTBS`.
+    #[must_use]
+    pub fn tbs(&self, provider: &ProviderUri) -> Vec<u8> {
+        let mut out = provider.to_bytes();
+        self.encode_unsigned(&mut out);
+        out
+    }
+
+    fn encode_unsigned(&self, out: &mut Vec<u8>) {
+        self.user.encode(out);
+        out.extend_from_slice(&self.identity_key);
+        out.extend_from_slice(&self.recovery_commitment);
+        self.proof.encode(out);
+    }
+}
+
+impl Encode for RecoverAccountRequest {
+    fn encode(&self, out: &mut Vec<u8>) {
+        self.encode_unsigned(out);
+        put_opaque(out, &self.signature);
+    }
+}
+
+impl Decode for RecoverAccountRequest {
+    const NAME: &'static str = "RecoverAccountRequest";
+
+    fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            user: r.read_as("user")?,
+            identity_key: r.array("identity_key")?,
+            recovery_commitment: r.array("recovery_commitment")?,
+            proof: r.read_as("proof")?,
+            signature: field::bytes(r, "signature", MAX_SIGNATURE)?,
+        })
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Result<Self, DecodeError> {
+        field::from_bounded_bytes(bytes, MAX_CLIENT_REQUEST)
+    }
+}
+
+/// The answer to a [`RecoverAccountRequest`].
+///
+/// ```text
+/// enum { recovered(0), refused(1), (255) } RecoverAccountCode;
+///
+/// struct {
+///     RecoverAccountCode code;
+///     select (code) {
+///         case recovered:
+///             opaque user_certificate<V>;
+///             opaque provider_ca<V>;
+///     };
+/// } RecoverAccountResponse;
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RecoverAccountResponse {
+    /// 0: the account has the new identity key; every device of before is out.
+    Recovered {
+        /// For the new identity key, in DER.
+        user_certificate: Vec<u8>,
+        /// The provider's identity CA that issued it, in DER.
+        provider_ca: Vec<u8>,
+    },
+    /// 1: no such person, or not their recovery key: a used one, another person's, or none. Which of them is not said.
+    Refused,
+}
+
+impl Encode for RecoverAccountResponse {
+    fn encode(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Recovered {
+                user_certificate,
+                provider_ca,
+            } => {
+                out.push(0);
+                put_opaque(out, user_certificate);
+                put_opaque(out, provider_ca);
+            }
+            Self::Refused => out.push(1),
+        }
+    }
+}
+
+impl Decode for RecoverAccountResponse {
+    const NAME: &'static str = "RecoverAccountResponse";
+
+    fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let at = r.offset();
+        Ok(match r.u8("code")? {
+            0 => Self::Recovered {
+                user_certificate: field::bytes(r, "user_certificate", MAX_CREDENTIAL)?,
+                provider_ca: field::bytes(r, "provider_ca", MAX_CREDENTIAL)?,
+            },
+            1 => Self::Refused,
             other => return Err(r.error_at(at, "code", DecodeErrorKind::UnknownValue(other.into()))),
         })
     }

@@ -163,9 +163,7 @@ pub(crate) fn is_taken_alone(proposal: &PendingProposal) -> bool {
 /// The client that commits; of an external commit, the one that comes in, verified.
 pub(crate) fn committer(view: View<'_>, facts: &CommitFacts) -> Result<LeafClient, Refusal> {
     match facts.committer {
-        Author::Member(leaf) => view
-            .leaves
-            .get(&leaf)
+        Author::Member(leaf) => member(view, leaf)?
             .cloned()
             .ok_or(Refusal::Denied("the committer is not in the room")),
         Author::NewMember => {
@@ -188,9 +186,7 @@ pub(crate) fn committer(view: View<'_>, facts: &CommitFacts) -> Result<LeafClien
 
 fn by(view: View<'_>, author: Author, joiner: Option<&LeafClient>) -> Result<By, Refusal> {
     match author {
-        Author::Member(leaf) => view
-            .leaves
-            .get(&leaf)
+        Author::Member(leaf) => member(view, leaf)?
             .map(|client| By::Person(client.user.clone()))
             .ok_or(Refusal::Denied("a proposal's author is not in the room")),
         // draft-ietf-mimi-protocol-06 §7.4: the first external sender is the hub.
@@ -200,6 +196,17 @@ fn by(view: View<'_>, author: Author, joiner: Option<&LeafClient>) -> Result<By,
             .map(|client| By::Joiner(client.user.clone()))
             .ok_or(Refusal::Denied("who is outside proposes nothing")),
     }
+}
+
+/// The client at a leaf, unless its person came back with the recovery code: then whoever has it is not that person.
+fn member(view: View<'_>, leaf: u32) -> Result<Option<&LeafClient>, Refusal> {
+    let client = view.leaves.get(&leaf);
+    if client.is_some_and(|client| view.replaced.contains(&client.client)) {
+        return Err(Refusal::Denied(
+            "a client's identity key was replaced by its person",
+        ));
+    }
+    Ok(client)
 }
 
 /// A leaf that changes stays the same client of the same person under the same identity key.
@@ -257,14 +264,18 @@ fn check_clients_once(view: View<'_>, facts: &CommitFacts) -> Result<(), Refusal
     Ok(())
 }
 
-fn new_device_lists(view: View<'_>, facts: &CommitFacts) -> Result<Vec<(UserUri, Listed)>, Refusal> {
+fn new_device_lists(view: View<'_>, facts: &CommitFacts) -> Result<Vec<(LeafClient, Listed)>, Refusal> {
     let beside = newest(facts);
-    let check = |leaf: &LeafFact| -> Result<(UserUri, Listed), Refusal> {
+    let check = |leaf: &LeafFact| -> Result<(LeafClient, Listed), Refusal> {
         let client = leaf.verified()?;
         let list = leaf.device_list.as_deref();
         let listed =
             device_lists::check(client, list, view.device_lists, &beside).map_err(Refusal::Denied)?;
-        Ok((client.user().clone(), listed))
+        let leaf = LeafClient {
+            client: client.client().clone(),
+            user: client.user().clone(),
+        };
+        Ok((leaf, listed))
     };
     // A claim's list is signed with a key that is only claimed.
     let proved = facts
