@@ -2,7 +2,7 @@
 //! `sabir_wire::client_api`).
 //!
 //! ```text
-//! anybody with an invite --> accounts           device with its key --> devices, challenge, sign-in --> token
+//! anybody with an invite, or a recovery code --> accounts      device with its key --> devices, challenge, sign-in --> token
 //! new device, old device --> pairing            device with a token ----> key packages, devices, rooms, update, submit-message, group-info, key-material, events, CONNECT
 //! ```
 //!
@@ -13,6 +13,7 @@ mod challenge;
 mod device;
 mod packages;
 mod pairing;
+mod recover;
 mod room;
 mod session;
 mod tunnel;
@@ -21,7 +22,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::routing::{connect, get, post};
-use sabir_wire::client_api::{MAX_CLIENT_REQUEST, MAX_PUBLISH_REQUEST, path};
+use sabir_wire::client_api::{MAX_BACKUP, MAX_CLIENT_REQUEST, MAX_PUBLISH_REQUEST, path};
 use sabir_wire::pairing::{MAX_PAIRING_POST, MAX_PAIRING_REVEAL};
 use sabir_wire::protocol::{
     MAX_GROUP_INFO_REQUEST, MAX_KEY_MATERIAL_REQUEST, MAX_SUBMIT_REQUEST, MAX_UPDATE_REQUEST,
@@ -44,6 +45,11 @@ pub fn routes() -> Router<Arc<Shared>> {
         .route(path::CHALLENGE, at_most(0, post(session::challenge)))
         .route(path::SIGN_IN, at_most(MAX_CLIENT_REQUEST, post(session::sign_in)))
         .route(path::ACCOUNTS, at_most(MAX_CLIENT_REQUEST, post(account::create)))
+        .route(path::RECOVER, at_most(MAX_CLIENT_REQUEST, post(recover::recover)))
+        .route(
+            path::BACKUP,
+            at_most(MAX_BACKUP, post(recover::put_backup)).get(recover::backup),
+        )
         .route(
             path::DEVICES,
             at_most(MAX_CLIENT_REQUEST, post(device::register)).get(device::list),

@@ -38,7 +38,7 @@ pub use sqlite::{OpenError, SqliteStore};
 pub use store::Store;
 pub use types::account::{
     Account, AddDevice, CreateAccount, CreateInvite, Device, DeviceOutcome, InviteOutcome, NewAccountOutcome,
-    PutToken,
+    PutToken, RecoverAccount, RecoverOutcome,
 };
 pub use types::asset::{Asset, BeginAsset, BeginAssetOutcome, DropAssets, FinishAsset, GiveUpAsset};
 pub use types::device::{DeviceItem, Enqueue, Notice, RoomPlace};

@@ -9,8 +9,8 @@ use crate::{
     BeginAssetOutcome, CreateAccount, CreateInvite, CreateRoom, Device, DeviceItem, DeviceOutcome,
     DropAssets, Dropped, Due, Enqueue, Expired, FinishAsset, Freshness, GiveUpAsset, Hash, Hint,
     InviteOutcome, KeyPackageRow, LogEntry, NewAccountOutcome, Once, OutboxAck, OutboxDefer, OutboxExpire,
-    Pending, PublishKeyPackages, Published, PutToken, RecordRoutes, Retention, RoomHead, RoomState, Route,
-    StoreError, TakeKeyPackages, TakenKeyPackage,
+    Pending, PublishKeyPackages, Published, PutToken, RecordRoutes, RecoverAccount, RecoverOutcome,
+    Retention, RoomHead, RoomState, Route, StoreError, TakeKeyPackages, TakenKeyPackage,
 };
 
 /// Storage of one provider.
@@ -166,6 +166,9 @@ pub trait Store: Send + Sync {
 
     /// Creates an account and spends one use of the invite.
     fn create_account(&self, command: CreateAccount) -> Pending<NewAccountOutcome>;
+
+    /// Puts another identity key in the place of an account's, where its recovery key was shown.
+    fn recover_account(&self, command: RecoverAccount) -> Pending<RecoverOutcome>;
 
     /// All accounts, ordered by user URI.
     ///

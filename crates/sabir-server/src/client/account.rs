@@ -15,7 +15,7 @@ use crate::invite;
 use crate::server::Shared;
 
 /// How long a user certificate is valid: five years.
-const CERTIFICATE_MS: u64 = 5 * 365 * 24 * 3_600_000;
+pub(super) const CERTIFICATE_MS: u64 = 5 * 365 * 24 * 3_600_000;
 
 /// `POST accounts`
 pub(super) async fn create(State(shared): State<Arc<Shared>>, payload: Payload) -> Result<Response, Error> {

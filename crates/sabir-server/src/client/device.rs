@@ -165,7 +165,7 @@ async fn tell_of_new_list(shared: &Shared, user: &str, now: u64) -> Result<(), E
 }
 
 /// Takes the tokens from devices that the newest list does not name.
-async fn sign_out_unlisted(shared: &Shared, user: &str) -> Result<(), Error> {
+pub(super) async fn sign_out_unlisted(shared: &Shared, user: &str) -> Result<(), Error> {
     let Some(account) = shared.store.account(user)? else {
         return Ok(());
     };

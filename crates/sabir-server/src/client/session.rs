@@ -92,6 +92,11 @@ impl Sessions {
             });
         };
         let device = store.device(&client)?.ok_or(Error::Unauthenticated)?;
+        let account = store.account(&device.user)?.ok_or(Error::Unauthenticated)?;
+        // A token that was given while the list went on is no way around it.
+        if !is_listed(&account, &device) {
+            return Err(Error::Unauthenticated);
+        }
         let session = Session {
             client: ClientUri::parse(&client).map_err(|_| Error::Internal("a stored client URI"))?,
             user: UserUri::parse(&device.user).map_err(|_| Error::Internal("a stored user URI"))?,

@@ -17,6 +17,7 @@ mod groups;
 mod once;
 mod outbox;
 mod outside;
+mod recovery;
 mod refusals;
 mod sent;
 mod streams;

@@ -4,7 +4,7 @@ use super::State;
 use crate::types::Hash;
 use crate::{
     Account, AddDevice, CreateAccount, CreateInvite, Device, DeviceOutcome, InviteOutcome, NewAccountOutcome,
-    PutToken,
+    PutToken, RecoverAccount, RecoverOutcome,
 };
 
 #[derive(Debug)]
@@ -82,6 +82,38 @@ impl State {
         };
         self.accounts.insert(user, account);
         NewAccountOutcome::Created
+    }
+
+    pub(super) fn recover_account(&mut self, command: RecoverAccount) -> RecoverOutcome {
+        let RecoverAccount {
+            user,
+            shown,
+            identity_key,
+            user_certificate,
+            recovery_commitment,
+        } = command;
+        let Some(account) = self.accounts.get_mut(&user) else {
+            return RecoverOutcome::Refused;
+        };
+        if account.identity_key == identity_key && account.recovery_commitment == recovery_commitment {
+            return RecoverOutcome::Same;
+        }
+        if account.recovery_commitment != shown {
+            return RecoverOutcome::Refused;
+        }
+        account.identity_key = identity_key;
+        account.user_certificate = user_certificate;
+        account.recovery_commitment = recovery_commitment;
+        account.device_list = Vec::new();
+        account.device_list_version = 0;
+        let devices = &self.devices;
+        let is_theirs = |device: &String| devices.get(device).is_some_and(|device| device.user == user);
+        self.tokens.retain(|_, token| !is_theirs(&token.client_uri));
+        let packages = self.packages.values_mut();
+        packages
+            .filter(|package| is_theirs(&package.device))
+            .for_each(|package| package.gone = true);
+        RecoverOutcome::Recovered
     }
 
     pub(super) fn add_device(&mut self, command: AddDevice) -> DeviceOutcome {

@@ -7,7 +7,7 @@ use super::query::{execute, find, int, list, number};
 use crate::types::Hash;
 use crate::{
     Account, AddDevice, CreateAccount, CreateInvite, Device, DeviceOutcome, InviteOutcome, NewAccountOutcome,
-    PutToken,
+    PutToken, RecoverAccount, RecoverOutcome,
 };
 
 pub(super) fn create_invite(connection: &Connection, command: &CreateInvite) -> Result<InviteOutcome, Fail> {
@@ -81,6 +81,39 @@ pub(super) fn create(connection: &Connection, command: &CreateAccount) -> Result
         ],
     )?;
     Ok(NewAccountOutcome::Created)
+}
+
+pub(super) fn recover(connection: &Connection, command: &RecoverAccount) -> Result<RecoverOutcome, Fail> {
+    let RecoverAccount {
+        user,
+        shown,
+        identity_key,
+        user_certificate,
+        recovery_commitment,
+    } = command;
+    let Some(account) = account(connection, user)? else {
+        return Ok(RecoverOutcome::Refused);
+    };
+    if account.identity_key == *identity_key && account.recovery_commitment == *recovery_commitment {
+        return Ok(RecoverOutcome::Same);
+    }
+    if account.recovery_commitment != *shown {
+        return Ok(RecoverOutcome::Refused);
+    }
+    let sql = "UPDATE accounts SET identity_key = ?2, user_certificate = ?3, recovery_commitment = ?4,
+            device_list = x'', device_list_version = 0
+        WHERE user = ?1";
+    execute(
+        connection,
+        sql,
+        params![user, identity_key, user_certificate, recovery_commitment],
+    )?;
+    let sql = "DELETE FROM tokens WHERE client_uri IN (SELECT client_uri FROM devices WHERE user = ?1)";
+    execute(connection, sql, [user])?;
+    let sql = "UPDATE key_packages SET gone = 1, bytes = x''
+        WHERE gone = 0 AND device IN (SELECT client_uri FROM devices WHERE user = ?1)";
+    execute(connection, sql, [user])?;
+    Ok(RecoverOutcome::Recovered)
 }
 
 pub(super) fn list_all(connection: &Connection) -> Result<Vec<Account>, Fail> {

@@ -11,8 +11,8 @@ use crate::{
     BeginAssetOutcome, CreateAccount, CreateInvite, CreateRoom, Device, DeviceItem, DeviceOutcome,
     DropAssets, Dropped, Due, Enqueue, Expired, FinishAsset, Freshness, GiveUpAsset, Hash, Hint,
     InviteOutcome, KeyPackageRow, LogEntry, NewAccountOutcome, Once, OutboxAck, OutboxDefer, OutboxExpire,
-    Pending, PublishKeyPackages, Published, PutToken, RecordRoutes, Retention, RoomHead, RoomState, Route,
-    Store, StoreError, TakeKeyPackages, TakenKeyPackage,
+    Pending, PublishKeyPackages, Published, PutToken, RecordRoutes, RecoverAccount, RecoverOutcome,
+    Retention, RoomHead, RoomState, Route, Store, StoreError, TakeKeyPackages, TakenKeyPackage,
 };
 
 impl Store for SqliteStore {
@@ -200,6 +200,12 @@ impl Store for SqliteStore {
     fn create_account(&self, command: CreateAccount) -> Pending<NewAccountOutcome> {
         self.write("create_account", command.check(), move |connection, _| {
             account::create(connection, &command)
+        })
+    }
+
+    fn recover_account(&self, command: RecoverAccount) -> Pending<RecoverOutcome> {
+        self.write("recover_account", Ok(()), move |connection, _| {
+            account::recover(connection, &command)
         })
     }
 

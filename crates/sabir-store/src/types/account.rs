@@ -59,6 +59,33 @@ pub enum NewAccountOutcome {
     NameTaken,
 }
 
+/// Puts another identity key in the place of an account's, for whoever has the recovery key. What hung on the old key is
+/// over: no device is on the list any more, tokens end, and key packages that were not taken are gone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecoverAccount {
+    /// The user's URI.
+    pub user: String,
+    /// Hash of the recovery key that was shown: what the account's commitment must be.
+    pub shown: Vec<u8>,
+    /// The new public identity key.
+    pub identity_key: Vec<u8>,
+    /// The new user certificate.
+    pub user_certificate: Vec<u8>,
+    /// The commitment to the next recovery key.
+    pub recovery_commitment: Vec<u8>,
+}
+
+/// What became of a recovery. Only `Recovered` changes anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RecoverOutcome {
+    /// The account has the new identity key.
+    Recovered,
+    /// It had this one, with this commitment, already: a repetition.
+    Same,
+    /// There is no such account, or it commits to another recovery key.
+    Refused,
+}
+
 /// An account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {

@@ -6,8 +6,8 @@ use proptest::prelude::*;
 use sabir_store::{
     AcceptFanout, AckOutcome, AddDevice, Answer, Apply, BeginAsset, CreateAccount, CreateInvite, CreateRoom,
     DropAssets, Enqueue, FinishAsset, Freshness, GiveUpAsset, KeyPackagePick, KeyPackageRow, MAX_NUMBER,
-    Notice, OutboxAck, OutboxDefer, OutboxExpire, PublishKeyPackages, PutToken, RecordRoutes, Retention,
-    RoomEvent, RoomKind, RoomVersion, RoomWrite, RouteRow, Store, StoreError, TakeKeyPackages,
+    Notice, OutboxAck, OutboxDefer, OutboxExpire, PublishKeyPackages, PutToken, RecordRoutes, RecoverAccount,
+    Retention, RoomEvent, RoomKind, RoomVersion, RoomWrite, RouteRow, Store, StoreError, TakeKeyPackages,
 };
 
 use crate::snapshot::{
@@ -76,6 +76,12 @@ pub(crate) enum Action {
         user: u8,
         name: u8,
         key: u8,
+    },
+    Recover {
+        user: u8,
+        shown: u8,
+        key: u8,
+        next: u8,
     },
     AddDevice {
         user: u8,
@@ -432,6 +438,21 @@ fn run_people(store: &dyn Store, action: Action, now: u64) -> Outcome {
             };
             outcome(store.create_account(command).wait())
         }
+        Action::Recover {
+            user: u,
+            shown,
+            key,
+            next,
+        } => {
+            let command = RecoverAccount {
+                user: user(u),
+                shown: vec![shown],
+                identity_key: vec![key],
+                user_certificate: vec![key, u],
+                recovery_commitment: vec![next],
+            };
+            outcome(store.recover_account(command).wait())
+        }
         Action::AddDevice {
             user: u,
             device: d,
@@ -591,6 +612,8 @@ fn action() -> impl Strategy<Value = Action> {
         1 => (0..HASHES, 0..DEVICES, 0_u64..300)
             .prop_map(|(token, device, lifetime)| Action::PutToken { token, device, lifetime }),
         1 => (0..DEVICES).prop_map(|device| Action::Revoke { device }),
+        1 => (0..USERS, 0..USERS, 0_u8..3, 0..USERS)
+            .prop_map(|(user, shown, key, next)| Action::Recover { user, shown, key, next }),
     ];
     let size = prop_oneof![8 => 1_u64..6, 1 => Just(0), 1 => Just(MAX_NUMBER + 1)];
     let quota = prop_oneof![8 => 4_u64..20, 1 => Just(MAX_NUMBER)];

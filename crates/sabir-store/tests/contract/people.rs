@@ -3,7 +3,8 @@
 use sabir_store::{
     AddDevice, CreateAccount, CreateInvite, DeviceOutcome, Freshness, InviteOutcome, KeyPackagePick,
     KeyPackageRow, MAX_KEY_PACKAGES_PER_DEVICE, NewAccountOutcome, PublishKeyPackages, Published, PutToken,
-    RecordRoutes, Retention, Route, RouteRow, Store, StoreError, TakeKeyPackages,
+    RecordRoutes, RecoverAccount, RecoverOutcome, Retention, Route, RouteRow, Store, StoreError,
+    TakeKeyPackages,
 };
 
 use crate::backend::each;
@@ -322,6 +323,86 @@ fn a_newer_device_list_takes_the_key_packages_of_the_old_one() {
         assert_eq!(waiting(&first), 2);
         publish(&first, 0..3);
         assert_eq!(waiting(&first), 2, "what is gone does not come back");
+    });
+}
+
+#[test]
+fn a_recovery_ends_what_hung_on_the_old_identity_key() {
+    each(|backend| {
+        let store = backend.store();
+        let invite = CreateInvite {
+            token_hash: [1; 32],
+            expires_at: 2000,
+            uses: 2,
+        };
+        store.create_invite(invite).wait().unwrap();
+        for (user, name) in [(ALICE, "alice"), ("mimi://a.example/u/bob", "bob")] {
+            let made = account([1; 32], user, name, 1);
+            store.create_account(made).wait().unwrap();
+        }
+        let bobs = AddDevice {
+            user: "mimi://a.example/u/bob".into(),
+            ..device(3, 1)
+        };
+        for added in [device(1, 1), device(2, 2), bobs.clone()] {
+            store.add_device(added.clone()).wait().unwrap();
+            let command = PublishKeyPackages {
+                device: added.client_uri.clone(),
+                user: added.user.clone(),
+                packages: vec![package(added.signature_key[0].into(), 1, 10)],
+            };
+            store.publish_key_packages(command).wait().unwrap();
+            let token = PutToken {
+                token_hash: [added.signature_key[0]; 32],
+                client_uri: added.client_uri,
+                expires_at: 2000,
+            };
+            store.put_token(token).wait().unwrap();
+        }
+        let before = store.account(ALICE).unwrap().unwrap();
+        let recover = RecoverAccount {
+            user: ALICE.into(),
+            shown: before.recovery_commitment.clone(),
+            identity_key: vec![7],
+            user_certificate: vec![7, 7],
+            recovery_commitment: vec![8],
+        };
+        let run = |command: RecoverAccount| store.recover_account(command).wait().unwrap();
+        let others = RecoverAccount {
+            user: "mimi://a.example/u/nobody".into(),
+            ..recover.clone()
+        };
+        let wrong = RecoverAccount {
+            shown: vec![99],
+            ..recover.clone()
+        };
+        for refused in [others, wrong] {
+            assert_eq!(run(refused), RecoverOutcome::Refused);
+        }
+        assert_eq!(store.account(ALICE).unwrap().unwrap(), before);
+        assert_eq!(run(recover.clone()), RecoverOutcome::Recovered);
+        assert_eq!(run(recover.clone()), RecoverOutcome::Same);
+        let after = store.account(ALICE).unwrap().unwrap();
+        assert_eq!(
+            (after.identity_key, after.user_certificate),
+            (vec![7], vec![7, 7])
+        );
+        assert_eq!((after.device_list, after.device_list_version), (Vec::new(), 0));
+        // The same recovery key is worth nothing from now on.
+        let again = RecoverAccount {
+            identity_key: vec![9],
+            ..recover
+        };
+        assert_eq!(run(again), RecoverOutcome::Refused);
+        for (added, there) in [(device(1, 1), false), (device(2, 2), false), (bobs, true)] {
+            let token = store.token(&[added.signature_key[0]; 32], 1000).unwrap();
+            assert_eq!(token.is_some(), there);
+            let packages = store.count_key_packages(&added.client_uri, ANY).unwrap();
+            assert_eq!(packages, u64::from(there).try_into().unwrap());
+        }
+        // The new key's lists count anew.
+        let added = store.add_device(device(5, 1)).wait().unwrap();
+        assert_eq!(added, DeviceOutcome::Added);
     });
 }
 

@@ -260,6 +260,7 @@ impl Store for FragileStore {
         publish_key_packages(command: PublishKeyPackages) -> Published;
         create_invite(command: CreateInvite) -> InviteOutcome;
         create_account(command: CreateAccount) -> NewAccountOutcome;
+        recover_account(command: RecoverAccount) -> RecoverOutcome;
         add_device(command: AddDevice) -> DeviceOutcome;
         put_token(command: PutToken) -> ();
         revoke_tokens(client_uri: &str) -> u64;
