@@ -11,6 +11,7 @@ mod create;
 mod link;
 mod listing;
 pub(crate) mod publish;
+mod recover;
 mod recovery;
 #[cfg(test)]
 mod tests;
@@ -31,6 +32,8 @@ pub(crate) use create::{fetch_hub, now};
 pub(crate) use link::patiently;
 pub use link::{LinkOffer, Linking, NewLink, link_in_progress, resume_link};
 pub(crate) use listing::Adopted;
+pub(crate) use recover::seal_rooms;
+pub use recover::{NewRecovery, recover};
 pub use recovery::{RecoveryCode, RecoveryCodeError};
 
 use crate::random::NoRandomness;
@@ -128,6 +131,9 @@ pub struct AccountRecord {
     pub device_name: String,
     /// The provider.
     pub reach: Reach,
+    /// What the person's rooms are sealed to for the recovery code, base64; none where this device does not know it.
+    #[serde(default)]
+    backup_key: Option<String>,
     /// The person's identity key, where this device holds it: then it may link others.
     identity_key: Option<Secret>,
     /// The key of this device's leaves.
@@ -197,6 +203,15 @@ impl AccountRecord {
             provider: self.reach.domain.clone(),
             device_name: self.device_name.clone(),
         })
+    }
+
+    /// What the person's rooms are sealed to, where this device knows it.
+    pub(crate) fn backup_key(&self) -> Result<Option<[u8; 32]>, AccountError> {
+        let Some(key) = &self.backup_key else {
+            return Ok(None);
+        };
+        let key = BASE64.decode(key.as_bytes()).map_err(|_| AccountError::Damaged)?;
+        key.try_into().map(Some).map_err(|_| AccountError::Damaged)
     }
 
     fn key(&self) -> Result<SigningKey, AccountError> {

@@ -21,6 +21,7 @@ mod acting;
 #[cfg(test)]
 mod acting_tests;
 mod apply;
+mod backup;
 mod changes;
 mod devices;
 mod error;

@@ -8,6 +8,7 @@
 )]
 
 mod hostile;
+mod recovery;
 mod rooms;
 
 use std::collections::BTreeMap;
@@ -108,6 +109,8 @@ pub(crate) struct State {
     /// The tree of each room, followed as a hub does.
     observers: BTreeMap<String, Observer>,
     files: hostile::Files,
+    /// What lies here for each person's recovery code.
+    pub(crate) backups: BTreeMap<String, Vec<u8>>,
 }
 
 #[derive(Default)]
@@ -123,6 +126,14 @@ struct Device {
     /// How often a stream was opened.
     opened: usize,
     acknowledged: u64,
+}
+
+impl State {
+    /// This happens to a request from now on.
+    pub(crate) fn restart(&mut self, fault: Fault) {
+        self.count = 0;
+        self.fault = Some(fault);
+    }
 }
 
 /// A provider that runs until it is dropped.
@@ -316,7 +327,7 @@ impl FakeProvider {
             }
             path::CHALLENGE => return whole(self.challenge()),
             path::SIGN_IN => return self.sign_in(body, exporter),
-            path::ACCOUNTS => return whole(self.once(path, body)),
+            path::ACCOUNTS | path::RECOVER => return whole(self.once(path, body)),
             path::DEVICES if !is_get => return whole(self.once(path, body)),
             _ => {}
         }
@@ -341,6 +352,7 @@ impl FakeProvider {
             }
             (path::KEY_PACKAGES, false) => whole(self.publish(&client, body)),
             (path::EVENTS, true) => self.events(&client, query),
+            (path::BACKUP, is_get) => whole(self.backup(&client, is_get, body)),
             (path::ACK, false) => {
                 let cursor = AckRequest::from_bytes(body).unwrap().cursor;
                 self.state().devices.get_mut(&client).unwrap().acknowledged = cursor;
@@ -362,6 +374,7 @@ impl FakeProvider {
         }
         let answer = match path {
             path::ACCOUNTS => self.create_account(body),
+            path::RECOVER => self.recover(body),
             _ => self.register(body),
         };
         self.state().answered.insert(key, answer.clone());

@@ -215,6 +215,22 @@ impl Town {
         linking.end()
     }
 
+    /// Comes back with a recovery code on an empty profile, as people do: the code is typed. Gives what is printed.
+    ///
+    /// # Errors
+    /// [`TownError`].
+    pub fn recover(&self, new: &Profile, code: &str) -> Result<serde_json::Value, TownError> {
+        let domain = new.address().split_once('@').map_or("", |(_, domain)| domain);
+        let account = format!("{}#connect={}", new.address(), self.provider(domain)?.address());
+        let anchor = self.trust_anchor().display().to_string();
+        let command = ["recover", &account, "--trust-anchor", &anchor, "--json"];
+        let mut dialogue = Dialogue::start(new, &command)?;
+        dialogue.say(code)?;
+        let line = dialogue.line()?;
+        dialogue.end()?;
+        Ok(line)
+    }
+
     /// Begins to link a new device.
     ///
     /// # Errors

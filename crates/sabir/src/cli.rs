@@ -22,6 +22,7 @@ mod input;
 mod links;
 mod out;
 mod post;
+mod recover;
 mod room;
 mod send;
 #[cfg(test)]
@@ -76,6 +77,7 @@ async fn run(cli: Cli, out: &Out) -> Result<(), Failure> {
             AgentCommand::Stop => agent::stop(&path, out).await,
         },
         Command::Account(command) => account::run(&path, command, out).await,
+        Command::Recover(args) => recover::run(&path, args, out).await,
         Command::Device(command) => device::run(&path, command, out).await,
         Command::Send(args) => send::run(&path, args, out).await,
         Command::Save(args) => files::save(&path, args, out).await,

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::publish::{self, STOCK};
-use super::{AccountError, AccountRecord, RecoveryCode, Secret};
+use super::{AccountError, AccountRecord, RecoveryCode, Secret, recover};
 use crate::invite::Invite;
 use crate::random;
 use crate::store::{Name, Store};
@@ -30,7 +30,7 @@ use crate::types::Account;
 /// How long a device certificate is valid, in milliseconds: two years, as the lifetime of its leaves.
 pub(super) const DEVICE_LIFETIME: u64 = 2 * 365 * 24 * 3_600_000;
 /// Bytes of an answer with certificates in it.
-const MAX_ANSWER: usize = 256 << 10;
+pub(super) const MAX_ANSWER: usize = 256 << 10;
 
 /// An account to be made.
 #[derive(Debug, Clone)]
@@ -62,15 +62,38 @@ pub(super) struct Creation {
     /// What was issued, and the registration drawn up from it.
     pub(super) issued: Option<Issued>,
     pub(super) registered: bool,
+    /// The encoded `RecoverAccountRequest` and the seed of the code that was typed, where the person comes back.
+    #[serde(default)]
+    pub(super) recovering: Option<Recovering>,
     /// Rooms that the device comes into once it is there.
     #[serde(default)]
     pub(super) rooms: Vec<String>,
 }
 
+/// What coming back needs beside what an account needs.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Recovering {
+    /// The encoded `RecoverAccountRequest`.
+    pub(super) request: Secret,
+    /// Seed of the code that was typed: what is sealed to it is opened with it, once it is worth nothing else.
+    pub(super) typed: Secret,
+    /// The rooms are known, and sealed to the new code.
+    pub(super) has_rooms: bool,
+}
+
 impl Creation {
+    /// The public key that the person's rooms are sealed to, where this device has drawn the code itself.
+    pub(super) fn backup_key(&self) -> Result<Option<Vec<u8>>, AccountError> {
+        let Some(seed) = &self.recovery else {
+            return Ok(None);
+        };
+        let code = RecoveryCode::from_seed(&seed.bytes()?).ok_or(AccountError::Damaged)?;
+        Ok(Some(code.backup_keys()?.public))
+    }
+
     /// Whether it is a device of an account that is there.
     pub(super) fn is_link(&self) -> bool {
-        self.account_request.is_none()
+        self.account_request.is_none() && self.recovering.is_none()
     }
 }
 
@@ -148,6 +171,7 @@ pub fn begin(store: &mut Store, new: &NewAccount) -> Result<(), AccountError> {
         account_request: Some(Secret::new(&request.to_bytes())),
         issued: None,
         registered: false,
+        recovering: None,
         rooms: Vec::new(),
     };
     Ok(store.transaction("begin account", |tx| tx.put(Name::CREATION, &creation))?)
@@ -229,7 +253,9 @@ pub(super) async fn finish(store: &mut Store, timing: Timing) -> Result<Account,
         creation.registered = true;
         store.transaction("device registered", |tx| tx.put(Name::CREATION, &creation))?;
     }
+    let backup_key = creation.backup_key()?;
     let account = AccountRecord {
+        backup_key: backup_key.map(|key| BASE64.encode(&key)),
         user: creation.user.clone(),
         client: creation.client.clone(),
         device_name: creation.device_name.clone(),
@@ -243,6 +269,7 @@ pub(super) async fn finish(store: &mut Store, timing: Timing) -> Result<Account,
     let transport = Transport::new(&creation.reach, Some(account.device_key()?), timing)?;
     let anchors = store.read(|tx| tx.anchors())?;
     let hub = fetch_hub(&transport, &anchors).await?;
+    recover::take_rooms(store, &transport, &mut creation).await?;
     let request = publish::prepare(store, &account, &STOCK, now()?)?;
     publish::send(&transport, request).await?;
     let recovery = creation.recovery.as_ref().map(Secret::bytes).transpose()?;
@@ -281,26 +308,9 @@ async fn make_account(
     creation: &Creation,
 ) -> Result<Issued, AccountError> {
     let published = transport.own_identities().await?;
-    let request = secret(creation.account_request.as_ref())?.to_vec();
-    let answer = transport
-        .call(&Call::post(path::ACCOUNTS, request, MAX_ANSWER).anonymous())
-        .await?;
-    let answer = CreateAccountResponse::from_bytes(&answer).map_err(malformed)?;
-    let (user_certificate, provider_ca) = match answer {
-        CreateAccountResponse::Created {
-            user_certificate,
-            provider_ca,
-        } => (user_certificate, provider_ca),
-        CreateAccountResponse::InviteUnknown => return Err(AccountError::Refused("the invite is unknown")),
-        CreateAccountResponse::InviteUsed => {
-            return Err(AccountError::Refused("the invite was used already"));
-        }
-        CreateAccountResponse::InviteExpired => return Err(AccountError::Refused("the invite has expired")),
-        CreateAccountResponse::NameTaken => return Err(AccountError::Refused("the name is taken")),
-        CreateAccountResponse::NameInvalid => return Err(AccountError::Refused("the name is not allowed")),
-        CreateAccountResponse::BadSignature => {
-            return Err(AccountError::Internal("bad signature".to_owned()));
-        }
+    let (user_certificate, provider_ca) = match &creation.recovering {
+        Some(recovering) => recover::ask(transport, recovering).await?,
+        None => ask_for_account(transport, creation).await?,
     };
     // What the provider tells this device alone must be what it tells everybody.
     if !published.0.iter().any(|ca| ca.der() == provider_ca) {
@@ -318,6 +328,33 @@ async fn make_account(
         published.0.iter().try_for_each(|ca| tx.put_anchor(&domain, ca))
     })?;
     Ok(issued)
+}
+
+async fn ask_for_account(
+    transport: &Transport,
+    creation: &Creation,
+) -> Result<(Vec<u8>, Vec<u8>), AccountError> {
+    let request = secret(creation.account_request.as_ref())?.to_vec();
+    let answer = transport
+        .call(&Call::post(path::ACCOUNTS, request, MAX_ANSWER).anonymous())
+        .await?;
+    let answer = CreateAccountResponse::from_bytes(&answer).map_err(malformed)?;
+    Ok(match answer {
+        CreateAccountResponse::Created {
+            user_certificate,
+            provider_ca,
+        } => (user_certificate, provider_ca),
+        CreateAccountResponse::InviteUnknown => return Err(AccountError::Refused("the invite is unknown")),
+        CreateAccountResponse::InviteUsed => {
+            return Err(AccountError::Refused("the invite was used already"));
+        }
+        CreateAccountResponse::InviteExpired => return Err(AccountError::Refused("the invite has expired")),
+        CreateAccountResponse::NameTaken => return Err(AccountError::Refused("the name is taken")),
+        CreateAccountResponse::NameInvalid => return Err(AccountError::Refused("the name is not allowed")),
+        CreateAccountResponse::BadSignature => {
+            return Err(AccountError::Internal("bad signature".to_owned()));
+        }
+    })
 }
 
 /// Issues the device's certificate and list, checks the whole chain and draws up the registration.
@@ -353,6 +390,9 @@ fn issue(
         RecoveryCode::from_seed(&secret(creation.recovery.as_ref())?).ok_or(AccountError::Damaged)?;
     if *verified.user() != user || *verified.recovery_commitment() != recovery.commitment()? {
         return Err(AccountError::Certificate("it is for somebody else".to_owned()));
+    }
+    if let Some(recovering) = &creation.recovering {
+        recover::check(recovering, &verified)?;
     }
     let mut list = SignedDeviceList {
         user,
@@ -439,7 +479,7 @@ pub(crate) fn now() -> Result<u64, AccountError> {
     u64::try_from(since.as_millis()).map_err(AccountError::internal)
 }
 
-fn malformed(error: sabir_wire::codec::DecodeError) -> TransportError {
+pub(super) fn malformed(error: sabir_wire::codec::DecodeError) -> TransportError {
     TransportError::Malformed(error.to_string())
 }
 

@@ -259,6 +259,7 @@ impl Linking {
                 &self.device_key,
             )?),
             registered: false,
+            recovering: None,
             rooms: letter.rooms.iter().map(ToString::to_string).collect(),
         })
     }

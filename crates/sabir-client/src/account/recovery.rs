@@ -5,7 +5,8 @@
 //! SHA-256, so that a slip of the pen is noticed and not taken for another code.
 
 use data_encoding::BASE32_NOPAD;
-use sabir_mls::keys::{SigningKey, sha256};
+use sabir_mls::keys::{HpkeKeyPair, SigningKey, hmac_sha256, sha256};
+use sabir_mls::suite;
 use zeroize::Zeroizing;
 
 use super::AccountError;
@@ -13,6 +14,7 @@ use super::AccountError;
 const SEED_LEN: usize = 32;
 const CHECK_LEN: usize = 3;
 const GROUP: usize = 4;
+const BACKUP_LABEL: &[u8] = b"Sabir rooms backup 1";
 
 /// A text is no recovery code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -84,10 +86,21 @@ impl RecoveryCode {
 
     /// What the user certificate commits to: SHA-256 of the public key.
     pub(super) fn commitment(&self) -> Result<[u8; 32], AccountError> {
+        Ok(sha256(self.signing_key()?.public()))
+    }
+
+    /// The key that may replace the identity key, once.
+    pub(super) fn signing_key(&self) -> Result<SigningKey, AccountError> {
         // An Ed25519 key's scheme is 0x0807 in what the key's own storage form begins with.
         let stored = Zeroizing::new([&[0x08, 0x07], self.0.as_slice()].concat());
-        let key = SigningKey::from_secret_bytes(&stored).map_err(AccountError::internal)?;
-        Ok(sha256(key.public()))
+        SigningKey::from_secret_bytes(&stored).map_err(AccountError::internal)
+    }
+
+    /// What the person's rooms are sealed to; devices keep the public half, so that they need no code for it.
+    pub(super) fn backup_keys(&self) -> Result<HpkeKeyPair, AccountError> {
+        // Apart from the signing key, which is the seed itself: one label, one use.
+        let secret = Zeroizing::new(hmac_sha256(self.0.as_slice(), BACKUP_LABEL));
+        suite::derive_hpke_key_pair(suite::DEFAULT, &secret).map_err(AccountError::internal)
     }
 
     pub(super) fn seed(&self) -> &[u8] {

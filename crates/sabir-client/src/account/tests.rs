@@ -89,6 +89,89 @@ async fn a_creation_goes_on_after_any_interruption_with_the_same_bytes() {
     assert!(interrupted >= 14, "{interrupted}");
 }
 
+fn recovery(provider: &FakeProvider, authority: &Authority, code: RecoveryCode, user: &str) -> NewRecovery {
+    NewRecovery {
+        user: UserUri::parse(user).unwrap(),
+        code,
+        connect: provider.invite("x").connect,
+        device_name: "new".to_owned(),
+        anchors: authority.anchors.clone(),
+    }
+}
+
+#[tokio::test]
+async fn a_recovery_goes_on_after_any_interruption_and_brings_the_rooms() {
+    const ALICE: &str = "mimi://a.example/u/alice";
+    let mut interrupted = 0;
+    for number in 1.. {
+        let mut survived = 0;
+        for fault in [Fault::Before(number), Fault::After(number)] {
+            let authority = Authority::new();
+            let provider = FakeProvider::start("a.example", &authority).await;
+            let directory = tempfile::tempdir().unwrap();
+            let mut old = Store::create(&directory.path().join("old"), None).unwrap();
+            let new = new_account(&provider, &authority, "good", "alice");
+            let (_, code) = create(&mut old, &new, quick()).await.unwrap();
+            let lost = AccountRecord::load(&mut old).unwrap();
+            let user = UserUri::parse(ALICE).unwrap();
+            let rooms = ["mimi://a.example/r/x", "mimi://b.example/r/y"];
+            let parsed = rooms.map(|room| sabir_wire::uri::RoomUri::parse(room).unwrap());
+            let sealed = seal_rooms(&lost.backup_key().unwrap().unwrap(), &user, &parsed).unwrap();
+            provider.state().backups.insert(ALICE.to_owned(), sealed.clone());
+
+            let mut state = provider.state();
+            state.requests.clear();
+            state.restart(fault);
+            drop(state);
+            let profile = directory.path().join("new");
+            let mut store = Store::create(&profile, None).unwrap();
+            let new = recovery(&provider, &authority, code.clone(), ALICE);
+            let next = match recover(&mut store, &new, quick()).await {
+                Ok((_, next)) => {
+                    survived += 1;
+                    next
+                }
+                Err(AccountError::Transport(_)) => {
+                    interrupted += 1;
+                    drop(store);
+                    store = Store::open(&profile, None).unwrap();
+                    assert!(in_progress(&mut store).unwrap());
+                    let (account, next) = recover(&mut store, &new, quick()).await.unwrap();
+                    assert_eq!(account.address, "alice@a.example");
+                    next
+                }
+                Err(error) => panic!("{fault:?}: {error}"),
+            };
+            for path in [path::RECOVER, path::DEVICES, path::KEY_PACKAGES] {
+                let different: BTreeSet<_> = provider.bodies(path).into_iter().collect();
+                assert_eq!(different.len(), 1, "{fault:?} {path}");
+            }
+            assert!(next != code);
+            assert_eq!(recovery_code(&mut store).unwrap(), Some(next.clone()));
+            let joining: Vec<String> = store.get(Name::TO_JOIN).unwrap().unwrap();
+            assert_eq!(joining, rooms, "{fault:?}");
+            let record = AccountRecord::load(&mut store).unwrap();
+            assert!(record.may_link());
+            assert_ne!(record.identity_public().unwrap(), lost.identity_public().unwrap());
+            provider.state().fault = None;
+            // Whoever loses this device at once comes back with the new code, and the rooms.
+            let mut third = Store::create(&directory.path().join("third"), None).unwrap();
+            let used = recovery(&provider, &authority, code, ALICE);
+            let refused = recover(&mut third, &used, quick()).await.unwrap_err();
+            assert!(matches!(refused, AccountError::Refused(_)), "{refused}");
+            assert!(!in_progress(&mut third).unwrap());
+            let last = recovery(&provider, &authority, next, ALICE);
+            recover(&mut third, &last, quick()).await.unwrap();
+            let joining: Vec<String> = third.get(Name::TO_JOIN).unwrap().unwrap();
+            assert_eq!(joining, rooms, "{fault:?}");
+        }
+        if survived == 2 {
+            break;
+        }
+    }
+    assert!(interrupted >= 16, "{interrupted}");
+}
+
 #[tokio::test]
 async fn a_refusal_ends_the_creation() {
     let authority = Authority::new();

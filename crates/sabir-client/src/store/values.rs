@@ -38,6 +38,8 @@ impl Name {
     pub const DEVICES_AWAITED: Self = Self("devices awaited");
     /// SHA-256 of the list of devices of which the person was last warned.
     pub const LIST_ALARMED: Self = Self("list of devices warned of");
+    /// Digest of the rooms that lie with the provider for the recovery code.
+    pub const BACKED_UP: Self = Self("rooms backed up");
     /// What the person set.
     pub const SETTINGS: Self = Self("settings");
 

@@ -145,6 +145,10 @@ fn happened(
             let rules = rules::change(engine.state(), component);
             lines.line(RoomChange::Rules { rules, by: whose }, by.as_ref(), accepted)?;
         }
+        ConversationEvent::CameBack { user, accepted } => {
+            let who = user.to_string();
+            lines.line(RoomChange::CameBack { who }, Some(&user), accepted)?;
+        }
         ConversationEvent::Ready => {
             record.ready = true;
             record.blocked = None;

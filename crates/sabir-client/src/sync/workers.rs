@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::ClientError;
+use super::backup;
 use super::devices::look;
 use super::keeper::{Keep, Keeper, Odd, Work};
 use crate::account::{fetch_hub, now, publish};
@@ -46,6 +47,8 @@ struct Shared {
     key_packages: Notify,
     /// Perhaps something expires sooner than it did.
     expiry: Notify,
+    /// A room came.
+    backup: Notify,
     /// Some provider's identity is done without, or found.
     missed: Notify,
     /// One fetch at a time for each provider.
@@ -69,6 +72,7 @@ impl Workers {
             applied: watch::Sender::new(0),
             key_packages: Notify::new(),
             expiry: Notify::new(),
+            backup: Notify::new(),
             missed: Notify::new(),
             fetches: Mutex::default(),
         };
@@ -93,6 +97,7 @@ impl Workers {
         tasks.spawn(self.clone().follow_events());
         tasks.spawn(self.clone().acknowledge());
         tasks.spawn(self.clone().supply_key_packages());
+        tasks.spawn(self.clone().back_up());
         tasks.spawn(self.clone().seek());
         tasks.spawn(self.clone().let_expire());
         let (arrivals, arrived) = mpsc::unbounded_channel();
@@ -112,6 +117,7 @@ impl Workers {
                         let news = Arc::new(Notify::new());
                         rooms.insert(room.clone(), Arc::clone(&news));
                         tasks.spawn(self.clone().serve_room(room, news));
+                        self.0.backup.notify_one();
                     }
                 },
                 Some(Work::Identity { room, domain }) => {
@@ -274,6 +280,25 @@ impl Workers {
                 tracing::debug!(error = %Chain(&error), "key packages or hub could not be looked at");
                 sleep(self.pause(&error, failures)).await;
                 failures = failures.saturating_add(1);
+            }
+        }
+    }
+
+    /// Leaves the list of rooms with the provider, once it has changed and until it is there.
+    async fn back_up(self) {
+        loop {
+            self.0.backup.notified().await;
+            for pause in backup::PAUSES {
+                sleep(pause).await;
+                let mut failures = 0;
+                while let Err(error) = backup::back_up(&self.0.keep, &self.0.transport).await {
+                    if matches!(error, ClientError::Stopped) {
+                        return;
+                    }
+                    tracing::debug!(error = %Chain(&error), "the list of rooms is not with the provider yet");
+                    sleep(self.pause(&error, failures)).await;
+                    failures = failures.saturating_add(1);
+                }
             }
         }
     }

@@ -80,7 +80,7 @@ pub enum RoomChange {
         /// Whether messages of the time in between may be missing here.
         lost: bool,
     },
-    /// This device was linked, and came into the room as one more of its person: what was said before is on the others.
+    /// This device came into the room for its person, linked or by the recovery code: what was said before is not on it.
     Linked,
     /// Another device of somebody who was in the room came in.
     DeviceJoined {
@@ -95,6 +95,11 @@ pub enum RoomChange {
         who: String,
         /// The device's identifier.
         device: String,
+    },
+    /// Somebody came back with their recovery code: all devices that they had before are out.
+    CameBack {
+        /// Who.
+        who: String,
     },
     /// This device alone is out of the room.
     DeviceOut {
@@ -149,6 +154,7 @@ impl RoomChange {
                 who: name(&who),
                 device,
             },
+            Self::CameBack { who } => Self::CameBack { who: name(&who) },
             Self::DeviceOut { by } => Self::DeviceOut { by: other(by) },
         }
     }
@@ -192,10 +198,13 @@ impl RoomChange {
             }
             Self::Returned { lost: false } => "this device came into the room".to_owned(),
             Self::Linked => {
-                "this device came into the room; what was said before is on your other devices".to_owned()
+                "this device came into the room; what was said before is not on it".to_owned()
             }
             Self::DeviceJoined { who, .. } => format!("another device of {who} came in"),
             Self::DeviceLeft { who, .. } => format!("a device of {who} is no longer in the room"),
+            Self::CameBack { who } => {
+                format!("{who} came back with the recovery code: all earlier devices are out")
+            }
             Self::DeviceOut { by: Some(by) } => format!("{by} took this device out of the room"),
             Self::DeviceOut { by: None } => "this device was taken out of the room".to_owned(),
         }

@@ -76,9 +76,10 @@ async fn carry_out(agent: &Agent, method: &str, params: Map<String, Value>) -> R
             result(owner.account())
         }
         ACCOUNT_CREATE => result(owner.create(&agent.profile, read(params)?).await),
+        ACCOUNT_RECOVER => result(owner.recover(&agent.profile, read(params)?).await),
         ACCOUNT_RECOVERY_CODE => {
-            let AccountRecoveryCode { written_down } = read(params)?;
-            result(owner.recovery_code(written_down).await)
+            let AccountRecoveryCode { written_down, typed } = read(params)?;
+            result(owner.recovery_code(written_down, typed.as_deref()).await)
         }
         DEVICE_LIST => {
             let Nothing {} = read(params)?;

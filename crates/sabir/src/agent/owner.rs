@@ -29,7 +29,9 @@ use crate::address::{self, To};
 use crate::profile::Profile;
 use crate::rpc::code::Code;
 use crate::rpc::message::Failure;
-use crate::rpc::methods::{AccountCreate, AccountCreated, LogPage, PAGE_BYTES, RecoveryCode, Subscribed};
+use crate::rpc::methods::{
+    AccountCreate, AccountCreated, AccountRecover, LogPage, PAGE_BYTES, RecoveryCode, Subscribed,
+};
 use tracker::Tracker;
 
 /// A handle that can be cloned.
@@ -95,9 +97,40 @@ impl Owner {
         Ok(created)
     }
 
+    /// `account.recover`.
+    pub(crate) async fn recover(
+        &self,
+        profile: &Profile,
+        params: AccountRecover,
+    ) -> Result<AccountCreated, Failure> {
+        let Ok(_one) = self.0.creating.try_lock() else {
+            return Err(Failure::new(Code::Busy, "an account is being made already"));
+        };
+        if self.get().is_ok() {
+            return Err(failures::account(AccountError::Exists));
+        }
+        let recovered = create::recover(profile, &params).await?;
+        self.0.open.send_replace(open(profile).await?);
+        Ok(recovered)
+    }
+
     /// `account.recovery_code`.
-    pub(crate) async fn recovery_code(&self, written_down: bool) -> Result<RecoveryCode, Failure> {
+    pub(crate) async fn recovery_code(
+        &self,
+        written_down: bool,
+        typed: Option<&str>,
+    ) -> Result<RecoveryCode, Failure> {
         let client = self.get()?.client;
+        if let Some(typed) = typed {
+            let typed = create::read_code(typed)?;
+            let kept = client.recovery_code().await.map_err(failures::client)?;
+            if kept.is_some_and(|kept| kept != typed) {
+                return Err(Failure::new(
+                    Code::RecoveryCodeWrong,
+                    "this is a recovery code, but not the one of this account",
+                ));
+            }
+        }
         if written_down {
             client.confirm_recovery_code().await.map_err(failures::client)?;
         }

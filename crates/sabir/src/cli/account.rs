@@ -10,6 +10,7 @@ use super::args::{AccountCommand, CreateArgs};
 use super::asks::Asks;
 use super::failure::{Exit, Failure};
 use super::out::Out;
+use super::recover;
 use crate::profile::Profile;
 use crate::rpc::code::Code;
 use crate::rpc::methods::{
@@ -29,8 +30,14 @@ pub(super) async fn run(path: &Path, command: AccountCommand, out: &Out) -> Resu
             }
         }
         AccountCommand::RecoveryCode(args) => {
+            let typed = if args.written_down {
+                recover::typed_back().await?
+            } else {
+                None
+            };
             let params = AccountRecoveryCode {
                 written_down: args.written_down,
+                typed,
             };
             let code: RecoveryCode = Asks::open(path)
                 .await?
@@ -97,7 +104,7 @@ async fn create(path: &Path, args: CreateArgs, out: &Out) -> Result<(), Failure>
     print(&created.account, out)?;
     out.line(&format!("recovery  {}", created.recovery_code))?;
     out.talk("Your account is ready. The recovery code is the one way back to it when all devices are lost.");
-    out.talk("hint: write it down on paper, then: sabir account recovery-code --written-down");
+    recover::rehearse(&mut agent, out).await?;
     out.talk("hint: say hello to somebody: sabir chat ADDRESS");
     Ok(())
 }

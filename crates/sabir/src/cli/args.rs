@@ -28,6 +28,9 @@ pub(super) enum Command {
     /// List your devices, link another one, or revoke one
     #[command(subcommand, after_help = DEVICE_EXAMPLES)]
     Device(DeviceCommand),
+    /// Come back to your account with the recovery code; every device you had is out
+    #[command(after_help = RECOVER_EXAMPLES)]
+    Recover(RecoverArgs),
     /// Talk to somebody: type lines, see replies as they arrive
     #[command(after_help = CHAT_EXAMPLES)]
     Chat(ChatArgs),
@@ -344,6 +347,19 @@ pub(super) struct LinkArgs {
 }
 
 #[derive(Debug, Args)]
+pub(super) struct RecoverArgs {
+    /// Your address; the code is asked for, or read from standard input
+    #[arg(value_name = "ADDRESS")]
+    pub(super) account: String,
+    /// What to call this device
+    #[arg(long, value_name = "NAME", default_value = "sabir")]
+    pub(super) device_name: String,
+    /// Trust these certificates (PEM) for providers, in place of the system's
+    #[arg(long, value_name = "FILE")]
+    pub(super) trust_anchor: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
 pub(super) struct CreateArgs {
     /// The invite link: https://DOMAIN/invite/TOKEN
     #[arg(value_name = "INVITE-LINK")]
@@ -364,7 +380,7 @@ pub(super) struct CreateArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct RecoveryArgs {
-    /// It is on paper: forget it here
+    /// It is on paper: forget it here. Type it back, or pipe it, and it is checked first
     #[arg(long)]
     pub(super) written_down: bool,
 }
@@ -725,3 +741,11 @@ Examples:
   sabir agent status
   sabir agent stop
   sabir --profile /srv/bot agent      in the foreground, for a service manager";
+
+const RECOVER_EXAMPLES: &str = "\
+The profile must be empty. Lost or stolen makes no difference: your old devices are cut off and taken out of every
+room, everybody there is told that you came back, and you get a new code.
+
+Examples:
+  sabir --profile ./new recover alice@a.example
+  sabir recover alice@a.example --json < code.txt";

@@ -109,6 +109,8 @@ codes! {
     DeviceUnknown = 33, "device_unknown";
     /// It is no join link of the room, or none can be made so.
     LinkMalformed = 34, "link_malformed";
+    /// This is no recovery code, or not the one of this account, or it was used.
+    RecoveryCodeWrong = 35, "recovery_code_wrong";
 }
 
 #[cfg(test)]

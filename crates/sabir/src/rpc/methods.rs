@@ -83,6 +83,7 @@ pub(crate) const SUBSCRIPTION_ENDED: &str = "subscription.ended";
 pub(crate) const ALL: &[&str] = &[
     ACCOUNT_SHOW,
     ACCOUNT_CREATE,
+    ACCOUNT_RECOVER,
     ACCOUNT_RECOVERY_CODE,
     DEVICE_LIST,
     DEVICE_LINK,
@@ -165,7 +166,25 @@ pub(crate) struct AccountCreate {
     pub(crate) start_over: bool,
 }
 
-/// Result of `account.create`.
+/// `account.recover`. Parameters: [`AccountRecover`]. Result: [`AccountCreated`].
+pub(crate) const ACCOUNT_RECOVER: &str = "account.recover";
+
+/// Parameters of `account.recover`. Its code is a secret, so there is no `Debug`.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AccountRecover {
+    /// The person's address.
+    pub(crate) account: String,
+    /// What the person wrote down.
+    pub(crate) recovery_code: String,
+    /// What to call this device.
+    pub(crate) device_name: String,
+    /// Certificates in PEM to trust for providers, in place of the system's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) trust_anchor: Option<String>,
+}
+
+/// Result of `account.create` and `account.recover`.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct AccountCreated {
     /// The account.
@@ -182,6 +201,9 @@ pub(crate) struct AccountRecoveryCode {
     /// The person has it on paper: forget it.
     #[serde(default)]
     pub(crate) written_down: bool,
+    /// The code as the person has it on paper: where it is given and another one, nothing is forgotten.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) typed: Option<String>,
 }
 
 /// Result of `account.recovery_code`.

@@ -26,6 +26,10 @@ pub(super) fn account(error: AccountError) -> Failure {
         AccountError::Refused(why) if why.contains("invite") => {
             Failure::new(Code::InviteRefused, message).hint("ask your provider for a new invite link")
         }
+        AccountError::Refused(why) if why.contains("recovery") => {
+            Failure::new(Code::RecoveryCodeWrong, message)
+                .hint("nothing has changed; a code is used once, and the newest one counts")
+        }
         AccountError::Refused(_) => {
             Failure::new(Code::NameRefused, message).hint("choose another name: --name NAME")
         }
