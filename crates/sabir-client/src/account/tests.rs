@@ -119,10 +119,8 @@ async fn a_recovery_goes_on_after_any_interruption_and_brings_the_rooms() {
             let sealed = seal_rooms(&lost.backup_key().unwrap().unwrap(), &user, &parsed).unwrap();
             provider.state().backups.insert(ALICE.to_owned(), sealed.clone());
 
-            let mut state = provider.state();
-            state.requests.clear();
-            state.restart(fault);
-            drop(state);
+            provider.state().requests.clear();
+            provider.state().restart(fault);
             let profile = directory.path().join("new");
             let mut store = Store::create(&profile, None).unwrap();
             let new = recovery(&provider, &authority, code.clone(), ALICE);

@@ -398,7 +398,7 @@ fn a_recovery_ends_what_hung_on_the_old_identity_key() {
             let token = store.token(&[added.signature_key[0]; 32], 1000).unwrap();
             assert_eq!(token.is_some(), there);
             let packages = store.count_key_packages(&added.client_uri, ANY).unwrap();
-            assert_eq!(packages, u64::from(there).try_into().unwrap());
+            assert_eq!(packages, u64::from(there));
         }
         // The new key's lists count anew.
         let added = store.add_device(device(5, 1)).wait().unwrap();

@@ -52,6 +52,35 @@ fn account_and_device_requests_sign_the_provider_before_themselves() {
 }
 
 #[test]
+fn a_recovery_is_signed_whole_and_for_one_provider() {
+    let request = RecoverAccountRequest {
+        user: crate::uri::UserUri::parse("mimi://b.example/u/alice").unwrap(),
+        identity_key: [1; 32],
+        recovery_commitment: [2; 32],
+        proof: crate::recovery::RecoveryProof {
+            recovery_key: [3; 32],
+            signature: [4; 64],
+        },
+        signature: vec![5; 64],
+    };
+    let bytes = request.to_bytes();
+    let unsigned = &bytes[..bytes.len() - request.signature.len() - 2];
+    let expected = [provider().to_bytes().as_slice(), unsigned].concat();
+    assert_eq!(request.tbs(&provider()), expected);
+    assert_eq!(RecoverAccountRequest::from_bytes(&bytes).unwrap(), request);
+    let recovered = RecoverAccountResponse::Recovered {
+        user_certificate: vec![1],
+        provider_ca: vec![2],
+    };
+    for answer in [recovered, RecoverAccountResponse::Refused] {
+        let bytes = answer.to_bytes();
+        assert_eq!(RecoverAccountResponse::from_bytes(&bytes).unwrap(), answer);
+        assert!(RecoverAccountResponse::from_bytes(&[bytes.as_slice(), &[0]].concat()).is_err());
+    }
+    assert!(RecoverAccountResponse::from_bytes(&[2]).is_err());
+}
+
+#[test]
 fn secrets_do_not_show_themselves() {
     let response = SignInResponse::from_bytes(&valid("protocol", "SignInResponse", "signed in")).unwrap();
     assert_eq!(
