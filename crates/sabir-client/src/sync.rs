@@ -58,7 +58,7 @@ mod view;
 mod workers;
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -87,7 +87,7 @@ pub struct Client(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    account: Account,
+    account: RwLock<Account>,
     keep: Keep,
     changes: watch::Receiver<u64>,
     connection: watch::Receiver<Connection>,
@@ -127,7 +127,7 @@ impl Client {
         files.resume().await?;
         tokio::spawn(workers.run(opened.work));
         Ok(Self(Arc::new(Inner {
-            account: opened.account,
+            account: RwLock::new(opened.account),
             keep,
             changes: opened.changes,
             connection,
@@ -140,8 +140,9 @@ impl Client {
 
     /// The account.
     #[must_use]
-    pub fn account(&self) -> &Account {
-        &self.0.account
+    pub fn account(&self) -> Account {
+        let account = self.0.account.read().unwrap_or_else(PoisonError::into_inner);
+        account.clone()
     }
 
     /// Whether the provider is reached.

@@ -253,8 +253,21 @@ fn a_stolen_device_is_cut_off_and_goes_out_of_every_room() {
     );
     assert_eq!(devices(&alice)["version"], 2);
 
+    // Names are this profile's alone, and the new ones count from here on.
+    refused(alice.ask(&["device", "rename", "fridge", "x"]), "device_unknown");
+    refused(alice.ask(&["device", "rename", "phone", " "]), "invalid_params");
+    let renamed = alice.ask(&["device", "rename", "phone", "old phone"]).unwrap();
+    assert!(
+        renamed.to_string().contains("\"name\":\"old phone\""),
+        "{renamed}"
+    );
+    alice
+        .ask(&["device", "rename", own["client"].as_str().unwrap(), "desk"])
+        .unwrap();
+    assert_eq!(alice.ask(&["account", "show"]).unwrap()["device_name"], "desk");
+    refused(alice.ask(&["device", "revoke", "phone"]), "device_unknown");
     // It is killed right behind its word, and goes on where it was.
-    let listed = alice.ask(&["device", "revoke", "phone"]).unwrap();
+    let listed = alice.ask(&["device", "revoke", "old phone"]).unwrap();
     alice.kill_agent().unwrap();
     assert_eq!(
         (&listed["version"], listed["devices"].as_array().unwrap().len()),

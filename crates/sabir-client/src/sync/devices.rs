@@ -9,6 +9,7 @@
 //! the provider has not heard is left out of the next list: its letter never arrived.
 
 use std::collections::BTreeMap;
+use std::sync::PoisonError;
 
 use sabir_core::conversation::{Conversation, ConversationContext};
 use sabir_mls::identity::ClientCredential;
@@ -18,7 +19,9 @@ use sabir_wire::client_api::{
 };
 use sabir_wire::codec::{Decode as _, Encode as _};
 use sabir_wire::device_list::{KeyHash, MAX_DEVICES};
-use sabir_wire::pairing::{MAX_PAIRING_ROOMS, PAIRING_REVEAL, PairingHello, PairingLetter, PairingReveal};
+use sabir_wire::pairing::{
+    MAX_DEVICE_NAME, MAX_PAIRING_ROOMS, PAIRING_REVEAL, PairingHello, PairingLetter, PairingReveal,
+};
 use sabir_wire::uri::RoomUri;
 use tokio::time::Instant;
 
@@ -63,6 +66,28 @@ impl Client {
         keep.run(move |keeper| keeper.revoke(&seen, &which)).await??;
         let seen = look(keep, transport).await?;
         keep.run(move |keeper| keeper.describe(&seen)).await?
+    }
+
+    /// Calls a device otherwise: this one, or another as this profile shows it. `which` is as for [`Self::revoke_device`]. The
+    /// name stays on this device.
+    ///
+    /// # Errors
+    /// [`ClientError::NoDevice`], [`ClientError::DeviceName`], and those of [`Self::devices`].
+    pub async fn rename_device(&self, which: &str, name: &str) -> Result<Devices, ClientError> {
+        let (keep, transport) = (&self.0.keep, &self.0.transport);
+        let seen = look(keep, transport).await?;
+        let (which, name) = (which.to_owned(), name.to_owned());
+        let (devices, own) = keep
+            .run(move |keeper| {
+                let own = keeper.rename(&seen, &which, &name)?;
+                Ok::<_, ClientError>((keeper.describe(&seen)?, own))
+            })
+            .await??;
+        if let Some(name) = own {
+            let mut account = self.0.account.write().unwrap_or_else(PoisonError::into_inner);
+            account.device_name = name;
+        }
+        Ok(devices)
     }
 
     /// Answers a new device whose text the person gave. Nothing changes before [`Adding::confirm`].
@@ -347,6 +372,41 @@ impl Keeper {
     }
 
     /// Signs the list without a device.
+    /// Says the name where it is this device's.
+    fn rename(
+        &mut self,
+        seen: &DevicesResponse,
+        which: &str,
+        name: &str,
+    ) -> Result<Option<String>, ClientError> {
+        if name.trim().is_empty() || name.len() > MAX_DEVICE_NAME || name.chars().any(char::is_control) {
+            return Err(ClientError::DeviceName);
+        }
+        let mut names: Names = self.store.get(Name::DEVICE_NAMES)?.unwrap_or_default();
+        let own = self.account.client.clone();
+        let called = |client: &str| {
+            let name = names.get(client).map(String::as_str);
+            name.or_else(|| (client == own).then_some(self.account.device_name.as_str()))
+        };
+        let mut meant = clients(seen);
+        meant.retain(|(client, _)| client == which || called(client) == Some(which));
+        let [(client, _)] = meant.as_slice() else {
+            return Err(ClientError::NoDevice);
+        };
+        if *client != own {
+            names.insert(client.clone(), name.to_owned());
+            self.store
+                .transaction("rename device", |tx| tx.put(Name::DEVICE_NAMES, &names))?;
+            return Ok(None);
+        }
+        let mut account = self.account.clone();
+        name.clone_into(&mut account.device_name);
+        self.store
+            .transaction("rename device", |tx| tx.put(Name::ACCOUNT, &account))?;
+        self.account = account;
+        Ok(Some(name.to_owned()))
+    }
+
     fn revoke(&mut self, seen: &DevicesResponse, which: &str) -> Result<(), ClientError> {
         if !self.account.may_link() {
             return Err(AccountError::from(PairingError::MayNot).into());

@@ -44,6 +44,12 @@ pub enum ClientError {
     /// The person has no such device, or several are called so.
     #[error("you have no such device, or several that are called so")]
     NoDevice,
+    /// No device can be called so.
+    #[error(
+        "a device's name has 1 to {} bytes and no control characters",
+        sabir_wire::pairing::MAX_DEVICE_NAME
+    )]
+    DeviceName,
     /// There is no such message.
     #[error("there is no such message")]
     NoMessage,

@@ -12,7 +12,7 @@ use super::owner::{Owner, Subscription};
 use crate::rpc::code::Code;
 use crate::rpc::devices::{
     Confirm, DEVICE_ADD, DEVICE_ADD_CONFIRM, DEVICE_ADD_NUMBER, DEVICE_LINK, DEVICE_LINK_CONFIRM,
-    DEVICE_LINK_NUMBER, DEVICE_LIST, DEVICE_REVOKE, DeviceName, Patience,
+    DEVICE_LINK_NUMBER, DEVICE_LIST, DEVICE_RENAME, DEVICE_REVOKE, DeviceName, Patience,
 };
 use crate::rpc::files::{FILE_SAVE, FILE_SEND, FILE_STATUS, FileStatus};
 use crate::rpc::message::Failure;
@@ -104,6 +104,7 @@ async fn carry_out(agent: &Agent, method: &str, params: Map<String, Value>) -> R
             let Confirm { number, .. } = read(params)?;
             result(owner.add_confirm(&number).await)
         }
+        DEVICE_RENAME => result(owner.rename_device(read(params)?).await),
         DEVICE_REVOKE => {
             let DeviceName { device } = read(params)?;
             result(owner.revoke_device(&device).await)

@@ -325,6 +325,15 @@ pub(super) enum DeviceCommand {
         #[arg(value_name = "TEXT")]
         text: String,
     },
+    /// Call a device otherwise; the name stays on this device
+    Rename {
+        /// Which: its name or identifier, as sabir device list shows it
+        #[arg(value_name = "DEVICE")]
+        device: String,
+        /// What to call it
+        #[arg(value_name = "NAME")]
+        name: String,
+    },
     /// Cut a device off that is lost or no longer yours, and take it out of every room
     Revoke {
         /// Which: its name or identifier, as sabir device list shows it

@@ -1,4 +1,4 @@
-//! `sabir device list`, `link`, `add` and `revoke`.
+//! `sabir device list`, `link`, `add`, `rename` and `revoke`.
 
 use std::path::Path;
 
@@ -13,8 +13,8 @@ use crate::profile::Profile;
 use crate::rpc::code::Code;
 use crate::rpc::devices::{
     AddNumber, Adding, Confirm, DEVICE_ADD, DEVICE_ADD_CONFIRM, DEVICE_ADD_NUMBER, DEVICE_LINK,
-    DEVICE_LINK_CONFIRM, DEVICE_LINK_NUMBER, DEVICE_LIST, DEVICE_REVOKE, DeviceAdd, DeviceLink, DeviceName,
-    LinkNumber, Linked, Linking, Patience,
+    DEVICE_LINK_CONFIRM, DEVICE_LINK_NUMBER, DEVICE_LIST, DEVICE_RENAME, DEVICE_REVOKE, DeviceAdd,
+    DeviceLink, DeviceName, DeviceRename, LinkNumber, Linked, Linking, Patience,
 };
 use crate::rpc::methods::Nothing;
 use crate::terminal;
@@ -29,6 +29,11 @@ pub(super) async fn run(path: &Path, command: DeviceCommand, out: &Out) -> Resul
             show(&devices, out)
         }
         DeviceCommand::Link(args) => link(path, args, out).await,
+        DeviceCommand::Rename { device, name } => {
+            let params = DeviceRename { device, name };
+            let devices: Devices = Asks::open(path).await?.ask(DEVICE_RENAME, &params).await?;
+            show(&devices, out)
+        }
         DeviceCommand::Revoke { device } => {
             let params = DeviceName { device };
             let devices: Devices = Asks::open(path).await?.ask_once(DEVICE_REVOKE, &params).await?;

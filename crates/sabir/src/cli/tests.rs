@@ -53,6 +53,7 @@ fn command_lines_are_understood() {
         "room link Hikers --list --json",
         "room link Hikers --withdraw 0123abcd --withdraw 4567abcd",
         "room join mimi://a.example/r/x#AAAA --queue",
+        "device rename phone desk",
         "room leave Hikers",
         "room resume bob@b.example",
         "room show Hikers --json",

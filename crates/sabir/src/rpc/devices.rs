@@ -21,6 +21,19 @@ pub(crate) const DEVICE_ADD_CONFIRM: &str = "device.add_confirm";
 /// `device.revoke`. Parameters: [`DeviceName`]. Result: `Devices`.
 pub(crate) const DEVICE_REVOKE: &str = "device.revoke";
 
+/// `device.rename`. Parameters: [`DeviceRename`]. Result: `Devices`.
+pub(crate) const DEVICE_RENAME: &str = "device.rename";
+
+/// Parameters of `device.rename`.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct DeviceRename {
+    /// Which: its identifier, or its name where only one has it.
+    pub(crate) device: String,
+    /// What to call it.
+    pub(crate) name: String,
+}
+
 /// Parameters of `device.revoke`.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

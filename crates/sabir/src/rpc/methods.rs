@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::devices::{
     DEVICE_ADD, DEVICE_ADD_CONFIRM, DEVICE_ADD_NUMBER, DEVICE_LINK, DEVICE_LINK_CONFIRM, DEVICE_LINK_NUMBER,
-    DEVICE_LIST, DEVICE_REVOKE,
+    DEVICE_LIST, DEVICE_RENAME, DEVICE_REVOKE,
 };
 use super::files::{FILE_SAVE, FILE_SEND, FILE_STATUS};
 
@@ -92,6 +92,7 @@ pub(crate) const ALL: &[&str] = &[
     DEVICE_ADD,
     DEVICE_ADD_NUMBER,
     DEVICE_ADD_CONFIRM,
+    DEVICE_RENAME,
     DEVICE_REVOKE,
     ROOMS_LIST,
     ROOM_LOG,

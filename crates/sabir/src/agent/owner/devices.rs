@@ -16,7 +16,9 @@ use super::{Owner, failures, open};
 use crate::address;
 use crate::profile::Profile;
 use crate::rpc::code::Code;
-use crate::rpc::devices::{AddNumber, Adding, DeviceAdd, DeviceLink, LinkNumber, Linked, Linking};
+use crate::rpc::devices::{
+    AddNumber, Adding, DeviceAdd, DeviceLink, DeviceRename, LinkNumber, Linked, Linking,
+};
 use crate::rpc::message::Failure;
 
 impl Owner {
@@ -29,6 +31,13 @@ impl Owner {
     pub(crate) async fn revoke_device(&self, device: &str) -> Result<Devices, Failure> {
         let client = self.get()?.client;
         client.revoke_device(device).await.map_err(failures::client)
+    }
+
+    /// `device.rename`.
+    pub(crate) async fn rename_device(&self, params: DeviceRename) -> Result<Devices, Failure> {
+        let client = self.get()?.client;
+        let renamed = client.rename_device(&params.device, &params.name).await;
+        renamed.map_err(failures::client)
     }
 
     /// `device.link`.

@@ -69,6 +69,7 @@ pub(super) fn client(error: ClientError) -> Failure {
             .hint("to talk with more people make a group: sabir room create NAME ADDRESS..."),
         ClientError::Role(_) => Failure::new(Code::RoleUnknown, message),
         ClientError::Rules(_) => Failure::new(Code::RulesMalformed, message),
+        ClientError::DeviceName => Failure::new(Code::InvalidParams, message),
         ClientError::Link(_) => Failure::new(Code::LinkMalformed, message),
         ClientError::Denied(_) => Failure::new(Code::NotAllowed, message)
             .hint("to see who has which role: sabir room show ROOM"),
