@@ -1,6 +1,7 @@
 //! The hybrid post-quantum suite beside the default one: a group by Welcome and from outside, and what it costs. The sizes
 //! stand in `docs/performance.md`; with `--nocapture` they are printed, with times of this build.
 #![allow(
+    clippy::disallowed_types,
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,

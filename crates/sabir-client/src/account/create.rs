@@ -206,8 +206,13 @@ pub fn confirm_recovery_code(store: &mut Store) -> Result<(), AccountError> {
 /// Forgets a creation that was begun. Where the provider made the account already, the invite is used up.
 ///
 /// # Errors
-/// The store's.
+/// [`AccountError::InProgress`] for a recovery: where the provider has taken it, what is here is the one way on. Otherwise
+/// the store's.
 pub fn abandon(store: &mut Store) -> Result<(), AccountError> {
+    let begun: Option<Creation> = store.get(Name::CREATION)?;
+    if begun.is_some_and(|begun| begun.recovering.is_some()) {
+        return Err(AccountError::InProgress);
+    }
     Ok(store.transaction("abandon account", |tx| {
         tx.remove(Name::CREATION)?;
         tx.remove(Name::PUBLISHING)

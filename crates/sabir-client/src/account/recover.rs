@@ -41,8 +41,8 @@ pub struct NewRecovery {
     pub anchors: Vec<String>,
 }
 
-/// Makes this empty profile the person's, and no other device. Where that was begun here before, it goes on, whatever code
-/// is given.
+/// Makes this empty profile the person's, and no other device. Where that was begun here before, it goes on, and the code
+/// that is given counts where the first one is refused.
 ///
 /// # Errors
 /// [`AccountError::Refused`] where it is not this person's code, or was used; nothing has changed then.
@@ -53,7 +53,17 @@ pub async fn recover(
     timing: Timing,
 ) -> Result<(Account, RecoveryCode), AccountError> {
     match store.get::<Creation>(Name::CREATION)? {
-        Some(begun) if begun.recovering.is_some() && begun.user == new.user.as_str() => {}
+        Some(mut begun) if begun.recovering.is_some() && begun.user == new.user.as_str() => {
+            // Where the provider is, and whom to trust, is as it is said now.
+            begun.reach.connect = new.connect;
+            begun.reach.anchors.clone_from(&new.anchors);
+            store.transaction("go on with recovery", |tx| tx.put(Name::CREATION, &begun))?;
+            match resume(store, timing).await {
+                // What was begun is forgotten; perhaps it is the code of now that is right.
+                Err(AccountError::Refused(_)) => begin(store, new)?,
+                outcome => return outcome,
+            }
+        }
         Some(_) => return Err(AccountError::InProgress),
         None => begin(store, new)?,
     }

@@ -20,6 +20,7 @@ use crate::types::MessageState;
 const MAX_REACTED: usize = 1024;
 
 /// What an act is about, as far as it is here.
+#[expect(clippy::large_enum_variant, reason = "one at a time, and never kept")]
 pub(super) enum Target {
     /// A message.
     Message(TimelineRow),

@@ -165,7 +165,7 @@ async fn components_come_whole_and_what_does_not_hold_is_refused() {
     let said = alice.room_details(id).await.unwrap().rules;
     assert_eq!(
         said,
-        ["messages are to expire after 1 minute to 1 day, usually 1 hour; this program does not do that yet"]
+        ["messages are to expire after 1 minute to 1 day, usually 1 hour"]
     );
     for (slip, says) in [
         // The longest is shorter than the shortest.

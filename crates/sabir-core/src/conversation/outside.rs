@@ -191,6 +191,9 @@ pub(super) fn enter(
     Ok((entered, joined.commit.into()))
 }
 
+/// Changes of the room's state, and what stands behind the SafeAAD.
+type Entry = (Vec<(u16, AppDataOperation)>, Vec<u8>);
+
 /// What an external commit holds by which a person puts themselves on the list: the change of the list, and what goes
 /// with it. Nothing where they are on it.
 fn entry(
@@ -198,7 +201,7 @@ fn entry(
     room: &RoomUri,
     opened: &Opened,
     ticket: &Ticket,
-) -> Result<(Vec<(u16, AppDataOperation)>, Vec<u8>), ConversationError> {
+) -> Result<Entry, ConversationError> {
     let refused = |error: &dyn std::fmt::Display| ConversationError::Refused(error.to_string());
     let state = RoomState::read(|component| opened.dictionary.get(component).map(<[u8]>::to_vec))
         .map_err(|error| refused(&error))?;

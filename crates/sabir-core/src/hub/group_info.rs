@@ -83,7 +83,16 @@ impl Hub {
                     || code.is_some_and(|code| self.link_opens(now, key, code))
             }
         };
-        own && policy::speaks_for(&origin.provider, user) && may_join && !self.record.waiting.cuts_off(user)
+        // A key that was replaced comes in nowhere, so it is told nothing either.
+        let replaced = self
+            .record
+            .device_lists
+            .get(user)
+            .is_some_and(|seen| seen.refuses_identity(&client).is_some());
+        own && !replaced
+            && policy::speaks_for(&origin.provider, user)
+            && may_join
+            && !self.record.waiting.cuts_off(user)
     }
 
     fn seal(

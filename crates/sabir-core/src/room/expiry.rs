@@ -37,7 +37,7 @@ pub enum ExpiryRefusal {
     #[error("in this room every message expires")]
     Required,
     /// Sooner or later than the room lets messages expire.
-    #[error("in this room a message expires after {0} seconds at the soonest and {1} at the latest")]
+    #[error("in this room a message expires after {0} to {1} seconds")]
     Bounds(u32, u32),
     /// In more than a year, or at once.
     #[error("a message expires after one second at the soonest and a year at the latest")]

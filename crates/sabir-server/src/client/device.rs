@@ -102,6 +102,8 @@ async fn try_register(shared: &Shared, request: &RegisterDeviceRequest) -> Resul
     let raises = (1..list.version).contains(&account.device_list_version);
     let command = AddDevice {
         user: user.as_str().to_owned(),
+        // Once more, with the change: a recovery may come between.
+        identity_key: client.identity_key().to_vec(),
         client_uri: client.client().as_str().to_owned(),
         credential: credential.to_bytes(),
         signature_key: key.to_vec(),
@@ -112,6 +114,7 @@ async fn try_register(shared: &Shared, request: &RegisterDeviceRequest) -> Resul
     match shared.store.add_device(command).await? {
         DeviceOutcome::Added | DeviceOutcome::Updated | DeviceOutcome::Same => {}
         DeviceOutcome::AccountUnknown => return Ok(Code::UnknownUser),
+        DeviceOutcome::AnotherIdentity => return Ok(Code::BadCredential),
         DeviceOutcome::ClientTaken => return Ok(Code::ClientTaken),
         DeviceOutcome::ListNotNewer { .. } => return Ok(Code::DeviceListTooOld),
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use axum::http::Method;
-use sabir_wire::client_api::{MAX_CLIENT_REQUEST, MAX_PUBLISH_REQUEST};
+use sabir_wire::client_api::{MAX_BACKUP, MAX_CLIENT_REQUEST, MAX_PUBLISH_REQUEST};
 use sabir_wire::pairing::{MAX_PAIRING_POST, MAX_PAIRING_REVEAL};
 use sabir_wire::protocol::{
     MAX_GROUP_INFO_REQUEST, MAX_KEY_MATERIAL_REQUEST, MAX_NOTIFY, MAX_SUBMIT_REQUEST, MAX_UPDATE_REQUEST,
@@ -98,6 +98,14 @@ pub(crate) const ROWS: &[Row] = &[
         Anybody,
         Structure(MAX_CLIENT_REQUEST),
     ),
+    row(
+        "POST",
+        "/client/v1/accounts/recover",
+        Anybody,
+        Structure(MAX_CLIENT_REQUEST),
+    ),
+    row("GET", "/client/v1/backup", Device, Nothing),
+    row("POST", "/client/v1/backup", Device, Structure(MAX_BACKUP)),
     row(
         "POST",
         "/client/v1/devices",

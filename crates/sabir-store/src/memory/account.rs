@@ -119,6 +119,7 @@ impl State {
     pub(super) fn add_device(&mut self, command: AddDevice) -> DeviceOutcome {
         let AddDevice {
             user,
+            identity_key,
             client_uri,
             credential,
             signature_key,
@@ -129,6 +130,9 @@ impl State {
         let Some(account) = self.accounts.get_mut(&user) else {
             return DeviceOutcome::AccountUnknown;
         };
+        if account.identity_key != identity_key {
+            return DeviceOutcome::AnotherIdentity;
+        }
         let present = self.devices.get(&client_uri);
         let current = account.device_list_version;
         let same_list = device_list_version == current && device_list == account.device_list;

@@ -134,6 +134,9 @@ pub(super) fn add_device(connection: &Connection, command: &AddDevice) -> Result
     let Some(account) = account(connection, &command.user)? else {
         return Ok(DeviceOutcome::AccountUnknown);
     };
+    if account.identity_key != command.identity_key {
+        return Ok(DeviceOutcome::AnotherIdentity);
+    }
     let present = device(connection, &command.client_uri)?;
     let current = account.device_list_version;
     let same_list = command.device_list_version == current && command.device_list == account.device_list;
@@ -150,6 +153,7 @@ pub(super) fn add_device(connection: &Connection, command: &AddDevice) -> Result
     }
     let AddDevice {
         user,
+        identity_key: _,
         client_uri,
         credential,
         signature_key,

@@ -113,6 +113,8 @@ pub struct Account {
 pub struct AddDevice {
     /// The user's URI.
     pub user: String,
+    /// The identity key that signed the device list: nothing changes where it is not the account's.
+    pub identity_key: Vec<u8>,
     /// The device's client URI.
     pub client_uri: String,
     /// The device's credential.
@@ -138,6 +140,8 @@ pub enum DeviceOutcome {
     Same,
     /// There is no such account.
     AccountUnknown,
+    /// The account has another identity key.
+    AnotherIdentity,
     /// The client URI belongs to another user or has another signature key.
     ClientTaken,
     /// The list is older than the account's, or another one of the same version.

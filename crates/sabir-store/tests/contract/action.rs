@@ -463,6 +463,7 @@ fn run_people(store: &dyn Store, action: Action, now: u64) -> Outcome {
         } => {
             let command = AddDevice {
                 user: user(u),
+                identity_key: vec![list],
                 client_uri: device(d),
                 credential: vec![credential],
                 signature_key: vec![key],

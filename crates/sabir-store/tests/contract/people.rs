@@ -400,8 +400,16 @@ fn a_recovery_ends_what_hung_on_the_old_identity_key() {
             let packages = store.count_key_packages(&added.client_uri, ANY).unwrap();
             assert_eq!(packages, u64::from(there));
         }
+        // A list under the old key that was on its way counts for nothing, whatever its version.
+        let late = store.add_device(device(1, 9)).wait().unwrap();
+        assert_eq!(late, DeviceOutcome::AnotherIdentity);
+        assert_eq!(store.account(ALICE).unwrap().unwrap().device_list_version, 0);
         // The new key's lists count anew.
-        let added = store.add_device(device(5, 1)).wait().unwrap();
+        let fresh = AddDevice {
+            identity_key: vec![7],
+            ..device(5, 1)
+        };
+        let added = store.add_device(fresh).wait().unwrap();
         assert_eq!(added, DeviceOutcome::Added);
     });
 }
@@ -499,6 +507,7 @@ fn account(invite: [u8; 32], user: &str, name: &str, key: u8) -> CreateAccount {
 fn device(n: u8, version: u64) -> AddDevice {
     AddDevice {
         user: ALICE.into(),
+        identity_key: vec![1],
         client_uri: format!("mimi://a.example/d/alice/{n}"),
         credential: vec![n],
         signature_key: vec![n, n],

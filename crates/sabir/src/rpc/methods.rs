@@ -195,8 +195,8 @@ pub(crate) struct AccountCreated {
     pub(crate) recovery_code: String,
 }
 
-/// Parameters of `account.recovery_code`.
-#[derive(Debug, Serialize, Deserialize)]
+/// Parameters of `account.recovery_code`. No `Debug`: it may hold the code.
+#[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct AccountRecoveryCode {
     /// The person has it on paper: forget it.

@@ -44,11 +44,13 @@ pub(super) fn account(error: AccountError) -> Failure {
             let failure = transport(&error);
             match failure.code {
                 Code::ProviderUnreachable => failure.hint(
-                    "the same command goes on where this one ended; for another invite or name add --start-over",
+                    "the same command goes on where this one ended; `account create` begins anew with --start-over",
                 ),
                 _ => failure,
             }
         }
+        AccountError::InProgress => Failure::new(Code::AccountExists, message)
+            .hint("go on with the command that was begun here, or use another profile: --profile DIR"),
         AccountError::Anchors(error) => anchors(error),
         AccountError::Store(error) => store(error),
         _ => internal(&error),
