@@ -227,8 +227,8 @@ impl ProviderCa {
     }
 }
 
-/// A person's Ed25519 identity key: it certifies the person's devices. It lives on the first device, on
-/// devices that may link others, and in the backup sealed under the recovery code.
+/// A person's Ed25519 identity key: it certifies the person's devices. It lives on the device that made the account or came
+/// back with the recovery code, and nowhere else.
 pub struct IdentityKey(CertificateKey);
 
 impl std::fmt::Debug for IdentityKey {
