@@ -213,6 +213,10 @@ pub fn abandon(store: &mut Store) -> Result<(), AccountError> {
     if begun.is_some_and(|begun| begun.recovering.is_some()) {
         return Err(AccountError::InProgress);
     }
+    forget(store)
+}
+
+fn forget(store: &mut Store) -> Result<(), AccountError> {
     Ok(store.transaction("abandon account", |tx| {
         tx.remove(Name::CREATION)?;
         tx.remove(Name::PUBLISHING)
@@ -247,7 +251,7 @@ pub(super) async fn finish(store: &mut Store, timing: Timing) -> Result<Account,
                 issued
             }
             Err(error @ AccountError::Refused(_)) => {
-                abandon(store)?;
+                forget(store)?;
                 return Err(error);
             }
             Err(error) => return Err(error),

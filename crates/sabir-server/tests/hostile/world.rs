@@ -16,7 +16,7 @@ use sabir_wire::client_api::{
 };
 use sabir_wire::codec::Encode;
 use sabir_wire::protocol::{GroupInfoOutcome, GroupInfoResponse};
-use sabir_wire::uri::{ProviderUri, RoomUri};
+use sabir_wire::uri::{ProviderUri, RoomUri, UserUri};
 
 use crate::support::connection::{Answer, Connection};
 use crate::support::entry::{external_commit, group_info, opened};
@@ -327,6 +327,30 @@ impl World {
                 let name = format!("new{}", self.count);
                 account_request(&identity, &us, &self.invite, &name).to_bytes()
             }
+            path::RECOVER => {
+                // Of somebody who is not there: it holds, and changes nothing.
+                let user = UserUri::parse("mimi://a.example/u/nobody").unwrap();
+                let identity = sabir_mls::identity::IdentityKey::generate(&mut rng()).unwrap();
+                let recovery = sabir_mls::keys::SigningKey::ed25519(&mut rng()).unwrap();
+                let (key, next) = (*identity.public(), [7; 32]);
+                let proof = sabir_mls::identity::prove_recovery(&recovery, &user, key, next).unwrap();
+                let mut request = sabir_wire::client_api::RecoverAccountRequest {
+                    user,
+                    identity_key: key,
+                    recovery_commitment: next,
+                    proof,
+                    signature: Vec::new(),
+                };
+                let tbs = request.tbs(&ProviderUri::from(&self.a.shared.domain));
+                let label = sabir_wire::client_api::RecoverAccountRequest::SIGNATURE_LABEL;
+                request.signature = identity.signing_key().sign_with_label(label, &tbs).unwrap();
+                request.to_bytes()
+            }
+            path::BACKUP => sabir_wire::mls::HpkeCiphertext {
+                kem_output: vec![1; 32],
+                ciphertext: vec![2; 99],
+            }
+            .to_bytes(),
             path::DEVICES => {
                 let name = format!("gina-{}", self.count);
                 let version = 1 + self.count as u64;
