@@ -272,10 +272,14 @@ impl Running {
             .await
             .expect("stops in time")
             .unwrap();
-        assert_eq!(
-            Arc::strong_count(&self.shared),
-            1,
-            "somebody still holds the provider"
-        );
+        // What was cut off is dropped by tasks of its own, which a busy machine may run a little later.
+        let held = async {
+            while Arc::strong_count(&self.shared) > 1 {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, held)
+            .await
+            .expect("nobody holds the provider any more");
     }
 }
