@@ -8,7 +8,7 @@ use rusqlite::OptionalExtension as _;
 use serde::{Deserialize, Serialize};
 
 use super::values::{from_json, number, to_json};
-use super::{RoomRecord, StoreError, Tx};
+use super::{Change, RoomRecord, StoreError, Tx};
 use crate::files::FileInfo;
 use crate::types::{MessageState, RoomChange};
 
@@ -187,6 +187,43 @@ impl Tx<'_> {
         } else {
             Err(StoreError::Conflict("no such message"))
         }
+    }
+
+    /// Lets go of what a message said and of everything done to it; its place stays, so that what comes late for it brings
+    /// nothing back.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] where there is no such message.
+    pub fn erase_message(
+        &mut self,
+        room: &str,
+        row: TimelineRow,
+        deleted: Deletion,
+        expired: bool,
+    ) -> Result<(), StoreError> {
+        if row.entry.asks_for_receipt() {
+            self.discount_unread(room, row.position)?;
+        }
+        self.forget_expiry(row.id)?;
+        self.erase_deeds(room, row.id)?;
+        let entry = Entry {
+            text: String::new(),
+            content: String::new(),
+            frank: None,
+            marks: Marks {
+                first: row.entry.marks.first,
+                deleted: Some(deleted),
+                expired,
+                ..Marks::default()
+            },
+            ..row.entry
+        };
+        self.update_message(room, row.id, &entry)?;
+        self.append_change(&Change::MessageChanged {
+            room: room.to_owned(),
+            id: row.id,
+        })?;
+        Ok(())
     }
 
     /// Moves a message that was outside of the room's order to its end. One that is in the order stays.

@@ -13,7 +13,7 @@ use sabir_wire::content::Expiration;
 use super::ClientError;
 use super::keeper::{Keeper, Step};
 use crate::account::now;
-use crate::store::{Change, Deletion, Entry, Marks, StoreError, Tx};
+use crate::store::{Deletion, Marks, StoreError, Tx};
 
 /// Messages that expire in one transaction.
 const AT_ONCE: u32 = 256;
@@ -98,34 +98,11 @@ impl Keeper {
 }
 
 fn forget(tx: &mut Tx<'_>, id: u64, now: u64) -> Result<(), StoreError> {
-    tx.forget_expiry(id)?;
-    let Some((record, row)) = tx.message_by_number(id)? else {
-        return Ok(());
-    };
-    if row.entry.marks.deleted.is_some() {
-        return Ok(());
+    match tx.message_by_number(id)? {
+        Some((record, row)) if row.entry.marks.deleted.is_none() => {
+            let by = row.entry.sender.clone();
+            tx.erase_message(&record.room, row, Deletion { by, at: now }, true)
+        }
+        _ => tx.forget_expiry(id),
     }
-    let room = record.room;
-    if row.entry.asks_for_receipt() {
-        tx.discount_unread(&room, row.position)?;
-    }
-    tx.erase_deeds(&room, id)?;
-    let entry = Entry {
-        text: String::new(),
-        content: String::new(),
-        frank: None,
-        marks: Marks {
-            first: row.entry.marks.first,
-            deleted: Some(Deletion {
-                by: row.entry.sender.clone(),
-                at: now,
-            }),
-            expired: true,
-            ..Marks::default()
-        },
-        ..row.entry
-    };
-    tx.update_message(&room, id, &entry)?;
-    tx.append_change(&Change::MessageChanged { room, id })?;
-    Ok(())
 }

@@ -216,7 +216,7 @@ impl Keeper {
             let room = view::room_of(step.tx, uri.as_str())?;
             let state = step.engine.state();
             let devices = step.engine.devices();
-            let (doubted, me) = (step.engine.unverified(), step.cx.me);
+            let (doubted, me, now) = (step.engine.unverified(), step.cx.me, step.now);
             let departed: Vec<&UserUri> = step.engine.departed().collect();
             let awaited: Vec<(&UserUri, &str)> =
                 step.engine.awaited().map(|(user, why, _)| (user, why)).collect();
@@ -241,7 +241,7 @@ impl Keeper {
             };
             let asked = step.engine.intents().into_iter().map(|waiting| Asked {
                 local_id: local_id(waiting.local_id).unwrap_or_default(),
-                wish: wish_of(state, waiting.intent),
+                wish: wish_of(state, waiting.intent, now),
                 waits_for: match waiting.waits_for {
                     WaitsFor::Turn => AwaitedStep::Turn,
                     WaitsFor::KeyPackages => AwaitedStep::KeyPackages,
@@ -374,7 +374,7 @@ pub(super) fn role_name(state: &RoomState, index: u32) -> String {
     name.map_or_else(|| format!("role {index}"), str::to_owned)
 }
 
-fn wish_of(state: &RoomState, intent: Intent) -> Wish {
+fn wish_of(state: &RoomState, intent: Intent, now: u64) -> Wish {
     let person = |user: &UserUri| user.to_address();
     let named = |role: u32| role_name(state, role);
     match intent {
@@ -405,8 +405,8 @@ fn wish_of(state: &RoomState, intent: Intent) -> Wish {
         } => Wish::Link {
             link: LinkWish {
                 role: named(link.role),
+                lasts_s: link.not_after.saturating_sub(now) / 1_000,
                 uses: link.uses,
-                ..LinkWish::default()
             },
         },
         Intent::ChangeLinks { added: None, removed } => Wish::Unlink {

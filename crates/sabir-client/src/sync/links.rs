@@ -272,9 +272,9 @@ impl Keeper {
             anchors: &self.anchors,
         };
         let rows = self.store.read(|tx| tx.rows(room.as_str()))?;
-        let abandoned = self.rejoins.get_mut(&room).map(|rejoin| rejoin.abandon());
         let (rejoin, effects) =
             Conversation::come_in(cx, room.clone(), key, &rows, now, &mut random::stream()?)?;
+        let abandoned = self.rejoins.remove(&room).map(|mut rejoin| rejoin.abandon());
         let asked = self.store.transaction("begin to join", |tx| {
             decide(tx, &room, now, Some("another link was tried instead".to_owned()))?;
             if let Some(abandoned) = abandoned {
@@ -287,7 +287,15 @@ impl Keeper {
             let local_id = tx.next_local_id()?;
             remember(tx, &room, local_id, None)?;
             outgoing(tx, local_id)?.ok_or(ClientError::NoMessage)
-        })?;
+        });
+        let asked = match asked {
+            Ok(asked) => asked,
+            Err(error) => {
+                // What was under way before goes on.
+                self.reload_rejoin(&room);
+                return Err(error);
+            }
+        };
         self.drop_engine(&room);
         self.rejoins.insert(room.clone(), rejoin);
         self.work(Work::Room(room));

@@ -386,30 +386,12 @@ impl Receiving<'_, '_> {
 
     /// Text, content and everything done to the message go; its place stays.
     fn delete(&mut self, row: TimelineRow) -> Result<(), StoreError> {
-        if row.entry.asks_for_receipt() {
-            self.tx.discount_unread(self.room, row.position)?;
-        }
         self.settle(None)?;
-        self.tx.forget_expiry(row.id)?;
-        self.tx.erase_deeds(self.room, row.id)?;
-        let row = TimelineRow {
-            entry: Entry {
-                text: String::new(),
-                content: String::new(),
-                frank: None,
-                marks: Marks {
-                    first: row.entry.marks.first,
-                    deleted: Some(Deletion {
-                        by: self.event.sender.to_string(),
-                        at: self.event.accepted,
-                    }),
-                    ..Marks::default()
-                },
-                ..row.entry
-            },
-            ..row
+        let deleted = Deletion {
+            by: self.event.sender.to_string(),
+            at: self.event.accepted,
         };
-        self.changed(&row)
+        self.tx.erase_message(self.room, row, deleted, false)
     }
 
     /// Nothing comes of it, and people are told where that is not for an innocent reason.

@@ -254,7 +254,7 @@ impl Keeper {
     }
 
     /// After an error: what is under way is as its rows say.
-    fn reload_rejoin(&mut self, room: &RoomUri) {
+    pub(super) fn reload_rejoin(&mut self, room: &RoomUri) {
         let loaded = self.store.read(|tx| {
             let is_listed = listed(tx)?.iter().any(|(listed, _)| listed == room.as_str());
             let rows = if is_listed {

@@ -45,7 +45,7 @@ pub(super) fn wanted(state: &RoomState, rules: &Rules) -> Result<Vec<Wanted>, Cl
     match rules.expire_s {
         None => {}
         Some(0) => wanted.push((ComponentId::MESSAGE_EXPIRATION, None)),
-        Some(LONGEST_EXPIRY..=u32::MAX) => {
+        Some(seconds) if seconds > LONGEST_EXPIRY => {
             let most = "a message expires within a year";
             return Err(ClientError::Rules(most.to_owned()));
         }
@@ -155,7 +155,8 @@ fn of(state: &RoomState, component: ComponentId) -> Vec<String> {
         ComponentId::JOIN_LINK_POLICY => features.join_link.iter().map(join_link).collect(),
         ComponentId::JOIN_LINKS => {
             let count = features.join_links.as_ref().map_or(0, |links| links.0.len());
-            vec![format!("{count} join links are on its list")]
+            let noun = if count == 1 { "join link" } else { "join links" };
+            vec![format!("{count} {noun} on its list")]
         }
         ComponentId::LINK_PREVIEW_POLICY => features.link_preview.iter().map(link_preview).collect(),
         ComponentId::ASSET_POLICY => features.assets.iter().flat_map(assets).collect(),
