@@ -27,6 +27,7 @@ mod room;
 mod send;
 #[cfg(test)]
 mod tests;
+mod typed;
 
 use std::process::ExitCode;
 

@@ -9,6 +9,7 @@ use super::args::{DeviceCommand, LinkArgs};
 use super::asks::Asks;
 use super::failure::{Exit, Failure};
 use super::out::Out;
+use super::typed::line;
 use crate::profile::Profile;
 use crate::rpc::code::Code;
 use crate::rpc::devices::{
@@ -132,19 +133,12 @@ async fn add(path: &Path, text: String, out: &Out) -> Result<(), Failure> {
 /// What the person types, who looks at the other device. Programs do the same: there is no way around the number.
 async fn typed(out: &Out) -> Result<String, Failure> {
     out.talk("Type the number that the OTHER device shows. Where it is not the same, stop here: Ctrl-C.");
-    let read = tokio::task::spawn_blocking(|| {
-        let mut line = String::new();
-        std::io::stdin().read_line(&mut line).map(|_| line)
-    });
-    let line = read
-        .await
-        .map_err(|error| Failure::system("the number cannot be read", &std::io::Error::other(error)))?
-        .map_err(|error| Failure::system("the number cannot be read", &error))?;
-    if line.trim().is_empty() {
+    let line = line("the number").await?;
+    if line.is_empty() {
         let message = "no number was typed: nothing was linked".to_owned();
         return Err(Failure::new(Exit::Failed, Code::PairingFailed.name(), message));
     }
-    Ok(line.trim().to_owned())
+    Ok(line)
 }
 
 fn show(devices: &Devices, out: &Out) -> Result<(), Failure> {

@@ -1,6 +1,5 @@
 //! `sabir room link` and `sabir room join`.
 
-use std::io::{BufRead as _, Read as _};
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -13,6 +12,7 @@ use super::failure::{Exit, Failure};
 use super::out::Out;
 use super::post::settle;
 use super::room::{change, judge, settled};
+use super::typed::line;
 use super::{address, history};
 use crate::rpc::code::Code;
 use crate::rpc::methods::{ROOM_JOIN, ROOM_LINK, ROOM_LINKS, ROOM_SHOW, ROOM_UNLINK};
@@ -71,7 +71,12 @@ async fn list(path: &Path, room: String, out: &Out) -> Result<(), Failure> {
 }
 
 pub(super) async fn join(path: &Path, link: String, wait: &Wait, out: &Out) -> Result<(), Failure> {
-    let link = if link == "-" { from_input()? } else { link };
+    // There it stands in no list of processes.
+    let link = if link == "-" {
+        line("the link").await?
+    } else {
+        link
+    };
     let mut asks = Asks::open(path).await?;
     let mut asked: Outgoing = asks.ask(ROOM_JOIN, &RoomJoin { link }).await?;
     if !wait.queue {
@@ -96,17 +101,6 @@ pub(super) async fn join(path: &Path, link: String, wait: &Wait, out: &Out) -> R
         out.object(&json!({ "asked": asked.clone() }))?;
     }
     judge(&[asked], wait, out)
-}
-
-/// A link on standard input: there it stands in no list of processes.
-fn from_input() -> Result<String, Failure> {
-    let mut line = String::new();
-    std::io::stdin()
-        .lock()
-        .take(4_096)
-        .read_line(&mut line)
-        .map_err(|error| Failure::system("standard input cannot be read", &error))?;
-    Ok(line.trim().to_owned())
 }
 
 /// `as member, until 2026-11-29 10:00 UTC, for 1 person`

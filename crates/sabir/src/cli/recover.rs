@@ -8,6 +8,7 @@ use super::args::RecoverArgs;
 use super::asks::Asks;
 use super::failure::{Exit, Failure};
 use super::out::Out;
+use super::typed::line;
 use crate::profile::Profile;
 use crate::rpc::code::Code;
 use crate::rpc::methods::{
@@ -22,7 +23,7 @@ pub(super) async fn run(path: &Path, args: RecoverArgs, out: &Out) -> Result<(),
     if std::io::stdin().is_terminal() {
         out.talk("Type your recovery code: 14 groups of four letters and digits.");
     }
-    let recovery_code = line().await?;
+    let recovery_code = line("the code").await?;
     if recovery_code.is_empty() {
         let message = "no recovery code was typed: nothing has changed".to_owned();
         return Err(Failure::new(
@@ -60,7 +61,7 @@ pub(super) async fn rehearse(agent: &mut Asks, out: &Out) -> Result<(), Failure>
     }
     out.talk("Write it down on paper, and type it here from the paper. Only Enter: later.");
     for _ in 0..TRIES {
-        let typed = line().await?;
+        let typed = line("the code").await?;
         if typed.is_empty() {
             break;
         }
@@ -89,18 +90,6 @@ pub(super) async fn rehearse(agent: &mut Asks, out: &Out) -> Result<(), Failure>
 
 /// What a person types from their paper, or a program pipes; none where nothing comes.
 pub(super) async fn typed_back() -> Result<Option<String>, Failure> {
-    let typed = line().await?;
+    let typed = line("the code").await?;
     Ok(Some(typed).filter(|typed| !typed.is_empty()))
-}
-
-async fn line() -> Result<String, Failure> {
-    let read = tokio::task::spawn_blocking(|| {
-        let mut line = String::new();
-        std::io::stdin().read_line(&mut line).map(|_| line)
-    });
-    let line = read
-        .await
-        .map_err(|error| Failure::system("the code cannot be read", &std::io::Error::other(error)))?
-        .map_err(|error| Failure::system("the code cannot be read", &error))?;
-    Ok(line.trim().to_owned())
 }
