@@ -92,6 +92,40 @@ impl Profile {
             .collect()
     }
 
+    /// Whether a conversation holds this text, from this person.
+    ///
+    /// # Errors
+    /// [`TownError`].
+    pub fn has_read(&self, with: &str, from: &str, text: &str) -> Result<bool, TownError> {
+        let log = self.log(with)?;
+        Ok(log.iter().any(|(who, what)| who == from && what == text))
+    }
+
+    /// The types of what happened in a room, oldest first.
+    ///
+    /// # Errors
+    /// [`TownError`].
+    pub fn changes(&self, room: &str) -> Result<Vec<String>, TownError> {
+        let lines = match self.ask(&["log", room, "--limit", "0"])? {
+            Value::Array(lines) => lines,
+            line => vec![line],
+        };
+        let kinds = lines
+            .iter()
+            .filter_map(|line| line.pointer("/change/type")?.as_str());
+        Ok(kinds.map(str::to_owned).collect())
+    }
+
+    /// How many devices of a person, by address, are in a room; none where there is no such room here.
+    #[must_use]
+    pub fn devices_in(&self, room: &str, of: &str) -> usize {
+        let details = self.ask(&["room", "show", room]).unwrap_or_default();
+        let people = details.get("people").and_then(Value::as_array);
+        let theirs = people.and_then(|people| people.iter().find(|it| it.get("address") == Some(&of.into())));
+        let devices = theirs.and_then(|person| person.get("devices")?.as_array());
+        devices.map_or(0, Vec::len)
+    }
+
     /// Waits until a conversation holds exactly these texts, in this order.
     ///
     /// # Errors

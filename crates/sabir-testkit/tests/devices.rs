@@ -21,31 +21,8 @@ fn soon<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
 /// Waits until a conversation holds this text, from this person.
 fn reads(person: &Profile, room: &str, from: &str, text: &str) {
     soon(&format!("{} reads {text:?}", person.folder().display()), || {
-        let log = person.log(room).ok()?;
-        log.iter()
-            .any(|(who, what)| who == from && what == text)
-            .then_some(())
+        person.has_read(room, from, text).ok()?.then_some(())
     });
-}
-
-/// The types of what happened in a room.
-fn changes(person: &Profile, room: &str) -> Vec<String> {
-    let log = person.ask(&["log", room, "--limit", "0"]).unwrap_or_default();
-    let lines = match log {
-        Value::Array(lines) => lines,
-        line => vec![line],
-    };
-    let kinds = lines.iter().filter_map(|line| line["change"]["type"].as_str());
-    kinds.map(str::to_owned).collect()
-}
-
-fn devices_in(person: &Profile, room: &str, of: &str) -> usize {
-    let Ok(details) = person.ask(&["room", "show", room]) else {
-        return 0;
-    };
-    let people = details["people"].as_array().unwrap();
-    let theirs = people.iter().find(|person| person["address"] == of);
-    theirs.map_or(0, |person| person["devices"].as_array().unwrap().len())
 }
 
 fn devices(person: &Profile) -> Value {
@@ -63,7 +40,7 @@ fn a_linked_device_comes_into_every_room_and_talks_there() {
     bob.ask(&["room", "create", "Hikers", &a, carol.address()])
         .unwrap();
     soon("alice is in the group", || {
-        (devices_in(&alice, "Hikers", &a) == 1).then_some(())
+        (alice.devices_in("Hikers", &a) == 1).then_some(())
     });
 
     let phone = town.device("phone", &a);
@@ -84,10 +61,14 @@ fn a_linked_device_comes_into_every_room_and_talks_there() {
     // It comes in by itself, and everybody is told: in its own rooms, and in those of another provider.
     for room in ["Hikers", b.as_str()] {
         soon("the phone is in", || {
-            (devices_in(&phone, room, &a) == 2).then_some(())
+            (phone.devices_in(room, &a) == 2).then_some(())
         });
         assert_eq!(
-            changes(&phone, room).first().map(String::as_str),
+            phone
+                .changes(room)
+                .unwrap_or_default()
+                .first()
+                .map(String::as_str),
             Some("linked"),
             "{room}"
         );
@@ -99,7 +80,7 @@ fn a_linked_device_comes_into_every_room_and_talks_there() {
         (&alice, &b),
     ] {
         soon("they see the phone", || {
-            let seen = changes(person, room);
+            let seen = person.changes(room).unwrap_or_default();
             (seen.iter().filter(|kind| *kind == "device_joined").count() == 1).then_some(())
         });
     }
@@ -122,7 +103,7 @@ fn a_linked_device_comes_into_every_room_and_talks_there() {
     carol.ask(&["room", "create", "Cooks", &a]).unwrap();
     for person in [&carol, &alice, &phone] {
         soon("both devices are among the cooks", || {
-            (devices_in(person, "Cooks", &a) == 2).then_some(())
+            (person.devices_in("Cooks", &a) == 2).then_some(())
         });
     }
     // The old device goes on changing rooms whose hubs know the newest list.
@@ -224,14 +205,14 @@ fn a_stolen_device_is_cut_off_and_goes_out_of_every_room() {
     alice.send(&b, "before").unwrap();
     bob.ask(&["room", "create", "Hikers", &a]).unwrap();
     soon("alice is in the group", || {
-        (devices_in(&alice, "Hikers", &a) == 1).then_some(())
+        (alice.devices_in("Hikers", &a) == 1).then_some(())
     });
     let phone = town.device("phone", &a);
     let tablet = town.device("tablet", &a);
     town.link(&alice, &phone).unwrap();
     for room in ["Hikers", b.as_str()] {
         soon("the phone is in", || {
-            (devices_in(&phone, room, &a) == 2).then_some(())
+            (phone.devices_in(room, &a) == 2).then_some(())
         });
     }
     bob.send(&a, "the phone reads this").unwrap();
@@ -275,10 +256,12 @@ fn a_stolen_device_is_cut_off_and_goes_out_of_every_room() {
     );
     for (person, room) in [(&alice, "Hikers"), (&alice, &b), (&bob, "Hikers"), (&bob, &a)] {
         soon("the phone is out", || {
-            (devices_in(person, room, &a) == 1).then_some(())
+            (person.devices_in(room, &a) == 1).then_some(())
         });
         soon("they are told", || {
-            changes(person, room)
+            person
+                .changes(room)
+                .unwrap_or_default()
                 .contains(&"device_left".to_owned())
                 .then_some(())
         });
@@ -319,7 +302,7 @@ fn a_stolen_device_is_cut_off_and_goes_out_of_every_room() {
     // Others can be linked as before.
     town.link(&alice, &tablet).unwrap();
     soon("the tablet is in", || {
-        (devices_in(&bob, "Hikers", &a) == 2).then_some(())
+        (bob.devices_in("Hikers", &a) == 2).then_some(())
     });
     assert_eq!(devices(&tablet)["version"], 4);
 }

@@ -34,10 +34,7 @@ fn devices_in(person: &Profile, room: &str) -> usize {
 
 fn reads(person: &Profile, room: &str, from: &str, text: &str) {
     soon(&format!("{} reads {text:?}", person.folder().display()), || {
-        let log = person.log(room).ok()?;
-        log.iter()
-            .any(|(who, what)| who == from && what == text)
-            .then_some(())
+        person.has_read(room, from, text).ok()?.then_some(())
     });
 }
 

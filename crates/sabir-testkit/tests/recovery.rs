@@ -20,30 +20,8 @@ fn soon<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
 
 fn reads(person: &Profile, room: &str, from: &str, text: &str) {
     soon(&format!("{} reads {text:?}", person.folder().display()), || {
-        let log = person.log(room).ok()?;
-        log.iter()
-            .any(|(who, what)| who == from && what == text)
-            .then_some(())
+        person.has_read(room, from, text).ok()?.then_some(())
     });
-}
-
-fn changes(person: &Profile, room: &str) -> Vec<String> {
-    let log = person.ask(&["log", room, "--limit", "0"]).unwrap_or_default();
-    let lines = match log {
-        Value::Array(lines) => lines,
-        line => vec![line],
-    };
-    let kinds = lines.iter().filter_map(|line| line["change"]["type"].as_str());
-    kinds.map(str::to_owned).collect()
-}
-
-fn devices_in(person: &Profile, room: &str, of: &str) -> usize {
-    let Ok(details) = person.ask(&["room", "show", room]) else {
-        return 0;
-    };
-    let people = details["people"].as_array().unwrap();
-    let theirs = people.iter().find(|person| person["address"] == of);
-    theirs.map_or(0, |person| person["devices"].as_array().unwrap().len())
 }
 
 fn code_of(person: &Profile) -> String {
@@ -71,7 +49,7 @@ fn whoever_has_the_code_comes_back_and_whoever_has_the_stolen_device_is_out() {
     bob.ask(&["room", "create", "Hikers", &a, carol.address()])
         .unwrap();
     soon("alice is in the group", || {
-        (devices_in(&alice, "Hikers", &a) == 1).then_some(())
+        (alice.devices_in("Hikers", &a) == 1).then_some(())
     });
     let code = code_of(&alice);
     // It is on paper, and no longer on the device that is about to be stolen.
@@ -112,15 +90,15 @@ fn whoever_has_the_code_comes_back_and_whoever_has_the_stolen_device_is_out() {
     new.ask(&["rooms"]).unwrap();
     for (person, room) in [(&bob, "Hikers"), (&carol, "Hikers"), (&bob, a.as_str())] {
         soon("they are told that she came back", || {
-            let seen = changes(person, room);
+            let seen = person.changes(room).unwrap_or_default();
             (seen.iter().filter(|kind| *kind == "came_back").count() == 1).then_some(())
         });
         soon("one device is hers", || {
-            (devices_in(person, room, &a) == 1).then_some(())
+            (person.devices_in(room, &a) == 1).then_some(())
         });
     }
     for room in ["Hikers", b.as_str()] {
-        soon("she is in", || (devices_in(&new, room, &a) == 1).then_some(()));
+        soon("she is in", || (new.devices_in(room, &a) == 1).then_some(()));
     }
     new.send("Hikers", "I am back").unwrap();
     bob.send("Hikers", "not for thieves").unwrap();
@@ -150,7 +128,7 @@ fn whoever_has_the_code_comes_back_and_whoever_has_the_stolen_device_is_out() {
     refused(town.recover(&third, &code), "recovery_code_wrong");
     town.recover(&third, &next).unwrap();
     soon("she is in once more", || {
-        (devices_in(&third, "Hikers", &a) == 1).then_some(())
+        (third.devices_in("Hikers", &a) == 1).then_some(())
     });
     bob.send("Hikers", "welcome back").unwrap();
     reads(&third, "Hikers", &b, "welcome back");
@@ -158,6 +136,6 @@ fn whoever_has_the_code_comes_back_and_whoever_has_the_stolen_device_is_out() {
     let phone = town.device("phone", &a);
     town.link(&third, &phone).unwrap();
     soon("the phone is in", || {
-        (devices_in(&bob, "Hikers", &a) == 2).then_some(())
+        (bob.devices_in("Hikers", &a) == 2).then_some(())
     });
 }

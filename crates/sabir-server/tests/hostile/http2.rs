@@ -132,16 +132,12 @@ impl Raw {
 
 /// Reads until the provider closes or says nothing for a second.
 async fn hear(read: &mut ReadHalf<TlsStream<TcpStream>>) -> Said {
-    hear_on(read, Vec::new(), |_| true).await
+    hear_on(read, |_| true).await
 }
 
 /// Goes on reading until the provider closes, or has said enough and then nothing for a second; at most [`PATIENCE`].
-async fn hear_on(
-    read: &mut ReadHalf<TlsStream<TcpStream>>,
-    mut bytes: Vec<u8>,
-    enough: impl Fn(&Said) -> bool,
-) -> Said {
-    let mut block = vec![0; 65_536];
+async fn hear_on(read: &mut ReadHalf<TlsStream<TcpStream>>, enough: impl Fn(&Said) -> bool) -> Said {
+    let (mut bytes, mut block) = (Vec::new(), vec![0; 65_536]);
     let begun = Instant::now();
     loop {
         let closed = match timeout(Duration::from_secs(1), read.read(&mut block)).await {
@@ -252,7 +248,7 @@ async fn streams_are_counted() {
             .collect()
     };
     // A machine that is busy may say nothing for a while.
-    let said = hear_on(&mut raw.read, Vec::new(), |said| !refused(said).is_empty()).await;
+    let said = hear_on(&mut raw.read, |said| !refused(said).is_empty()).await;
     let refused = refused(&said);
     drop(raw);
     assert_eq!(
